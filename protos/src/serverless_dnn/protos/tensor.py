@@ -1,0 +1,170 @@
+"""The one codec between numpy arrays and ``TensorProto``, shared by clients and servers.
+
+Numeric tensors are written as ``tensor_content``, the raw bytes. Reading accepts every form TensorFlow itself accepts:
+raw bytes, the typed value lists, and lists shorter than the shape, whose last value fills the rest
+(tensorflow/core/framework/tensor.proto and tensor.cc).
+"""
+
+import math
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from serverless_dnn.protos.dtypes import TensorCodecError, data_type_name, data_type_of, numpy_dtype, value_field
+from serverless_dnn.protos.v1 import tensor_pb2
+
+__all__ = ["DEFAULT_MAX_BYTES", "TensorCodecError", "decode_tensor", "encode_tensor"]
+
+DEFAULT_MAX_BYTES = 1 << 30
+"""The largest array decoding makes by default: a message of a few bytes can ask for any size."""
+
+
+def encode_tensor(array: ArrayLike) -> tensor_pb2.TensorProto:
+    """Encode an array.
+
+    Args:
+        array: Any array of numbers, truth values or strings (``bytes``, or ``str`` as UTF-8).
+
+    Returns:
+        The message; numbers are in ``tensor_content``, strings in ``string_val``.
+
+    Raises:
+        TensorCodecError: The type has no tensor form, or an object array holds something else than strings.
+    """
+    values = np.asarray(array)
+    data_type = data_type_of(values.dtype)
+    shape = tensor_pb2.TensorShapeProto(dim=[tensor_pb2.TensorShapeProto.Dim(size=size) for size in values.shape])
+    if data_type == tensor_pb2.DT_STRING:
+        strings = [_as_bytes(value) for value in values.ravel().tolist()]
+        return tensor_pb2.TensorProto(dtype=tensor_pb2.DT_STRING, tensor_shape=shape, string_val=strings)
+    if values.dtype.byteorder == ">":
+        values = values.astype(values.dtype.newbyteorder("<"))
+    return tensor_pb2.TensorProto(
+        dtype=tensor_pb2.DataType.ValueType(data_type), tensor_shape=shape, tensor_content=values.tobytes()
+    )
+
+
+def _as_bytes(value: object) -> bytes:
+    if isinstance(value, bytes):
+        return value
+    if isinstance(value, str):
+        return value.encode()
+    raise TensorCodecError(f"an array of objects must hold bytes or str, got {type(value).__name__}")
+
+
+def decode_tensor(proto: tensor_pb2.TensorProto, *, max_bytes: int = DEFAULT_MAX_BYTES) -> NDArray[Any]:
+    """Decode a tensor.
+
+    Args:
+        proto: The message, with ``tensor_content`` or the value list of its type.
+        max_bytes: The largest array to make, in bytes.
+
+    Returns:
+        The array, of the shape the message gives. One from ``tensor_content`` is a read-only view of the message's
+        bytes; strings are an object array of ``bytes``.
+
+    Raises:
+        TensorCodecError: No shape, a negative or unknown dimension, more than ``max_bytes``, a type without a numpy
+            form, or a number of bytes or values that does not fit the shape.
+    """
+    dtype = numpy_dtype(proto.dtype)
+    shape = _decode_shape(proto.tensor_shape)
+    size = math.prod(shape)
+    if size * dtype.itemsize > max_bytes:
+        raise TensorCodecError(
+            f"a tensor of shape {list(shape)} and type {data_type_name(proto.dtype)} takes {size * dtype.itemsize} "
+            f"bytes, more than the {max_bytes} allowed"
+        )
+    content = proto.tensor_content
+    if proto.dtype == tensor_pb2.DT_STRING:
+        strings = _split_strings(content, size) if content else list(proto.string_val)
+        return _decode_strings(strings, size).reshape(shape)
+    if content:
+        if len(content) != size * dtype.itemsize:
+            raise TensorCodecError(
+                f"tensor_content of shape {list(shape)} and type {data_type_name(proto.dtype)} must be "
+                f"{size * dtype.itemsize} bytes, got {len(content)}"
+            )
+        return np.frombuffer(content, dtype).reshape(shape)
+    return _fill(_decode_values(proto, dtype), size).reshape(shape)
+
+
+def _decode_shape(proto: tensor_pb2.TensorShapeProto) -> tuple[int, ...]:
+    if proto.unknown_rank:
+        raise TensorCodecError("a tensor needs a shape, got unknown_rank")
+    shape = tuple(dim.size for dim in proto.dim)
+    if any(size < 0 for size in shape):
+        raise TensorCodecError(f"a tensor's dimensions must not be negative, got {list(shape)}")
+    # numpy refuses larger arrays even when another dimension is 0
+    if len(shape) > 64 or math.prod(size for size in shape if size) >= 1 << 62:
+        raise TensorCodecError(f"a tensor of {len(shape)} dimensions {list(shape[:8])} is too large")
+    return shape
+
+
+def _decode_values(proto: tensor_pb2.TensorProto, dtype: np.dtype[Any]) -> NDArray[Any]:
+    field = value_field(proto.dtype)
+    listed = getattr(proto, field)
+    if field == "float8_val":
+        return np.frombuffer(listed, dtype)
+    if field == "half_val":
+        return np.fromiter(listed, np.int32, len(listed)).astype(np.uint16).view(dtype)
+    if field == "int_val":
+        # A value beyond the type wraps around, as it does in TensorFlow.
+        return np.fromiter(listed, np.int32, len(listed)).astype(dtype)
+    if dtype.kind == "c":
+        if len(listed) % 2:
+            raise TensorCodecError(f"{field} must hold pairs of real and imaginary parts, got {len(listed)} numbers")
+        part = np.float32 if dtype.itemsize == 8 else np.float64
+        return np.fromiter(listed, part, len(listed)).view(dtype)
+    return np.fromiter(listed, dtype, len(listed))
+
+
+def _fill(values: NDArray[Any], size: int) -> NDArray[Any]:
+    if len(values) == size:
+        return values
+    _refuse_more(len(values), size)
+    filled = np.empty(size, values.dtype)
+    filled[: len(values)] = values
+    filled[len(values) :] = values[-1] if len(values) else np.zeros((), values.dtype)
+    return filled
+
+
+def _decode_strings(strings: list[bytes], size: int) -> NDArray[Any]:
+    _refuse_more(len(strings), size)
+    filled = np.empty(size, object)
+    filled[: len(strings)] = strings
+    filled[len(strings) :] = strings[-1] if strings else b""
+    return filled
+
+
+def _refuse_more(count: int, size: int) -> None:
+    if count > size:
+        raise TensorCodecError(f"a tensor of {size} elements must not list more values, got {count}")
+
+
+def _split_strings(content: bytes, size: int) -> list[bytes]:
+    """Split a string tensor's raw form: all lengths as varints, then all bytes (tensorflow/core/lib/core/coding)."""
+    lengths: list[int] = []
+    position = 0
+    while len(lengths) < size:
+        length = shift = 0
+        while True:
+            if position >= len(content) or shift > 63:
+                raise TensorCodecError(f"tensor_content of {size} strings is cut short after {len(lengths)} lengths")
+            byte = content[position]
+            position += 1
+            length |= (byte & 0x7F) << shift
+            shift += 7
+            if byte < 0x80:
+                break
+        lengths.append(length)
+    if position + sum(lengths) != len(content):
+        raise TensorCodecError(
+            f"tensor_content of {size} strings must be {position + sum(lengths)} bytes, got {len(content)}"
+        )
+    strings = []
+    for length in lengths:
+        strings.append(content[position : position + length])
+        position += length
+    return strings

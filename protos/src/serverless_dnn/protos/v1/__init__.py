@@ -1,0 +1,1 @@
+"""Generated from protos/proto by `hatch run gen`: do not edit."""
