@@ -1,0 +1,121 @@
+"""Lambda's HTTP events to requests, and replies to what each event's sender expects.
+
+Function URLs and HTTP APIs send format 2.0, REST APIs format 1.0, load balancers their own; a direct Invoke may send a
+bare Predict body. The formats are those of https://docs.aws.amazon.com/lambda/latest/dg/urls-invocation.html, the API
+Gateway Developer Guide (payload format version) and the Application Load Balancer guide (Lambda targets).
+"""
+
+import base64
+import binascii
+from collections.abc import Mapping
+from enum import Enum
+from http import HTTPStatus
+from typing import Any
+from urllib.parse import urlencode
+
+import orjson
+
+from serverless_dnn.runtime.errors import InvalidArgumentError
+from serverless_dnn.runtime.http_predict import JSON_TYPE, HttpReply, HttpRequest
+
+_TEXT_TYPES = ("text/", JSON_TYPE)
+
+
+class EventKind(Enum):
+    """Who sent an event."""
+
+    HTTP_V2 = "function URL or HTTP API"
+    REST_V1 = "REST API"
+    LOAD_BALANCER = "load balancer"
+    DIRECT = "direct invoke"
+
+
+def event_kind(event: Mapping[str, Any]) -> EventKind:
+    """Tell who sent an event.
+
+    Args:
+        event: The event.
+
+    Returns:
+        Its kind; ``DIRECT`` for anything that is no HTTP event.
+    """
+    context = event.get("requestContext")
+    if isinstance(context, Mapping):
+        if "elb" in context:
+            return EventKind.LOAD_BALANCER
+        if "http" in context:
+            return EventKind.HTTP_V2
+    return EventKind.REST_V1 if "httpMethod" in event else EventKind.DIRECT
+
+
+def parse_event(event: Mapping[str, Any], default_path: str) -> HttpRequest:
+    """Turn an event into a request.
+
+    Args:
+        event: Any of the four kinds.
+        default_path: The path of a direct event, which has none.
+
+    Returns:
+        The request, its body decoded from base64 where the event says so.
+
+    Raises:
+        InvalidArgumentError: The event is not of the form its kind promises.
+    """
+    kind = event_kind(event)
+    if kind is EventKind.DIRECT:
+        return HttpRequest("POST", default_path, headers={"content-type": JSON_TYPE}, body=orjson.dumps(event))
+    try:
+        if kind is EventKind.HTTP_V2:
+            method, path = event["requestContext"]["http"]["method"], event["rawPath"]
+            query = event.get("rawQueryString") or ""
+        else:
+            method, path = event["httpMethod"], event["path"]
+            query = urlencode(event.get("queryStringParameters") or {})
+        return HttpRequest(method, path, query, _headers(event), _body(event))
+    except (KeyError, TypeError, AttributeError) as error:
+        raise InvalidArgumentError(f"the event is not one of a {kind.value}: {error!r}") from None
+
+
+def format_reply(reply: HttpReply, event: Mapping[str, Any]) -> dict[str, Any]:
+    """Turn a reply into what the event's sender expects.
+
+    Args:
+        reply: The reply.
+        event: The event it answers.
+
+    Returns:
+        The handler's result. Binary bodies are base64.
+    """
+    kind = event_kind(event)
+    if kind is EventKind.DIRECT:
+        result: dict[str, Any] = orjson.loads(reply.body)
+        return result
+    text = reply.content_type.startswith(_TEXT_TYPES)
+    headers = {"content-type": reply.content_type, **reply.headers}
+    result = {
+        "statusCode": reply.status,
+        "headers": headers,
+        "body": reply.body.decode() if text else base64.b64encode(reply.body).decode("ascii"),
+        "isBase64Encoded": not text,
+    }
+    if kind is EventKind.LOAD_BALANCER:
+        result["statusDescription"] = f"{reply.status} {HTTPStatus(reply.status).phrase}"
+        if "multiValueHeaders" in event:
+            result["multiValueHeaders"] = {name: [value] for name, value in result.pop("headers").items()}
+    return result
+
+
+def _headers(event: Mapping[str, Any]) -> dict[str, str]:
+    if event.get("headers"):
+        return {name.lower(): str(value) for name, value in event["headers"].items()}
+    return {name.lower(): ",".join(values) for name, values in (event.get("multiValueHeaders") or {}).items()}
+
+
+def _body(event: Mapping[str, Any]) -> bytes:
+    body = event.get("body") or ""
+    if not event.get("isBase64Encoded"):
+        return str(body).encode()
+    try:
+        return base64.b64decode(body, validate=True)
+    except (binascii.Error, ValueError) as error:
+        raise InvalidArgumentError(f"the event says its body is base64, and it is not: {error}") from None

@@ -1,0 +1,76 @@
+"""The options every server's command shares: each sets the environment variable of its name, which settings read."""
+
+import os
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any, TypeVar, get_args
+
+import click
+
+from serverless_dnn.runtime.engines.base import EngineName, Precision
+from serverless_dnn.runtime.errors import ServingError
+
+_CommandT = TypeVar("_CommandT", bound=Callable[..., Any])
+
+_OPTIONS: tuple[tuple[str, str, dict[str, Any], str], ...] = (
+    (
+        "--model-base-path",
+        "SDNN_MODEL_BASE_PATH",
+        {},
+        "A model's folder (of numeric version folders), or a folder of such.",
+    ),
+    ("--model-name", "SDNN_MODEL_NAME", {}, "The model's name; without it folders give their names."),
+    ("--engine", "SDNN_ENGINE", {"type": click.Choice(get_args(EngineName))}, "What runs the model; auto by default."),
+    ("--precision", "SDNN_PRECISION", {"type": click.Choice(get_args(Precision))}, "The arithmetic; f32 by default."),
+    (
+        "--threads",
+        "SDNN_THREADS",
+        {"type": click.IntRange(1)},
+        "Threads a prediction; by default the CPUs allowed.",
+    ),
+    ("--cache-folder", "SDNN_CACHE_FOLDER", {}, "Where compiled models are kept between starts."),
+    ("--max-body-mib", "SDNN_MAX_BODY_MIB", {"type": click.IntRange(1)}, "The largest request in MiB; 64 by default."),
+    ("--ready-file", "SDNN_READY_FILE", {}, "Written as JSON (host, port, pid) once requests are answered."),
+)
+
+
+def server_options(command: _CommandT) -> _CommandT:
+    """Add the shared options to a command; the values go to the environment, the command gets none of them."""
+    for flag, variable, kind, text in reversed(_OPTIONS):
+        command = environment_option(flag, variable, text, **kind)(command)
+    return command
+
+
+def environment_option(flag: str, variable: str, text: str, **kind: Any) -> Callable[[_CommandT], _CommandT]:
+    """An option that sets an environment variable.
+
+    Args:
+        flag: Such as ``--port``.
+        variable: The variable it sets, named in the help.
+        text: The help.
+        **kind: Further arguments of ``click.option``.
+
+    Returns:
+        The decorator.
+    """
+
+    def set_variable(_context: click.Context, _parameter: click.Parameter, value: object) -> None:
+        if value is not None:
+            os.environ[variable] = str(value)
+
+    return click.option(flag, expose_value=False, callback=set_variable, help=f"{text}  [env: {variable}]", **kind)
+
+
+@contextmanager
+def exit_on_serving_error(command: str) -> Iterator[None]:
+    """Turn an error at the start into one line on stderr and exit status 1.
+
+    Args:
+        command: Named at the start of the line.
+    """
+    try:
+        yield
+    except ServingError as error:
+        click.echo(f"{command}: {error}", err=True)
+        sys.exit(1)

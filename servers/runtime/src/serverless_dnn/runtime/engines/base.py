@@ -1,0 +1,83 @@
+"""What every engine offers, and the options all of them share."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal, Protocol
+
+from numpy.typing import NDArray
+
+from serverless_dnn.runtime.signature import Signature
+
+EngineName = Literal["auto", "tensorflow", "openvino"]
+Precision = Literal["f32", "bf16", "f16"]
+
+
+@dataclass(frozen=True)
+class EngineOptions:
+    """How models are run.
+
+    Attributes:
+        name: The engine; ``auto`` takes OpenVINO where it is installed and can run the model, else TensorFlow.
+        precision: The arithmetic; anything but ``f32`` changes results and must pass the model's accuracy check.
+        threads: Threads for one prediction; ``None`` takes the CPUs this process may use.
+        cache_folder: Where OpenVINO keeps compiled models; ``None`` keeps none.
+    """
+
+    name: EngineName = "auto"
+    precision: Precision = "f32"
+    threads: int | None = None
+    cache_folder: Path | None = None
+
+
+@dataclass(frozen=True)
+class EngineInfo:
+    """What runs a model, as logged and as told to clients.
+
+    Attributes:
+        name: ``tensorflow`` or ``openvino``.
+        version: The library's version.
+        precision: The arithmetic.
+        threads: Threads for one prediction.
+        reason: Why this engine was taken.
+    """
+
+    name: str
+    version: str
+    precision: Precision
+    threads: int
+    reason: str = ""
+
+    def __str__(self) -> str:
+        return f"{self.name} {self.version} {self.precision}"
+
+
+class LoadedModel(Protocol):
+    """A model in an engine, ready to run; any number of threads may call it.
+
+    Attributes:
+        info: What runs it.
+        concurrency: How many predictions it runs at once; more calls than that wait.
+    """
+
+    info: EngineInfo
+    concurrency: int
+
+    def run(self, signature: Signature, inputs: Mapping[str, NDArray[Any]]) -> dict[str, NDArray[Any]]:
+        """Run a signature.
+
+        Args:
+            signature: One of the model's.
+            inputs: An array for each of its inputs, of the type and a shape that it accepts.
+
+        Returns:
+            An array for each of its outputs; the caller owns them.
+
+        Raises:
+            ServingError: The engine refused or failed, with the code that says why.
+        """
+        ...
+
+    def close(self) -> None:
+        """Give back memory; no call may follow."""
+        ...

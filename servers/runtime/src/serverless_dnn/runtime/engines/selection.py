@@ -1,0 +1,82 @@
+"""Choose an engine for a model and load the model into it."""
+
+import logging
+from collections.abc import Mapping
+from importlib.util import find_spec
+from pathlib import Path
+
+from serverless_dnn.runtime.engines.base import EngineOptions, LoadedModel
+from serverless_dnn.runtime.errors import FailedPreconditionError
+from serverless_dnn.runtime.signature import DEFAULT_SIGNATURE, Signature
+from serverless_dnn.runtime.timing import Instance
+
+_log = logging.getLogger(__name__)
+
+
+def load_model(
+    version_folder: Path, signatures: Mapping[str, Signature], options: EngineOptions, instance: Instance
+) -> LoadedModel:
+    """Load a SavedModel into the engine asked for, or the one that fits.
+
+    Args:
+        version_folder: The folder that holds ``saved_model.pb``.
+        signatures: Its signatures.
+        options: The engine and how to run it.
+        instance: Takes the time spent importing and loading.
+
+    Returns:
+        The model.
+
+    Raises:
+        FailedPreconditionError: The engine is not installed, or cannot run this model; says what to do.
+    """
+    name, reason = _choose(signatures) if options.name == "auto" else (options.name, "asked for")
+    if find_spec(name) is None:
+        raise FailedPreconditionError(
+            f"engine {name} is not installed: pip install 'serverless-dnn-runtime[{name}]', or choose another engine"
+        )
+    if name == "openvino":
+        from serverless_dnn.runtime.engines.openvino import OpenVinoModel
+
+        try:
+            return OpenVinoModel(version_folder, signatures, options, instance, reason)
+        except FailedPreconditionError as error:
+            if options.name != "auto" or find_spec("tensorflow") is None:
+                raise
+            reason = f"openvino cannot load this model: {error}"
+            _log.warning("falling back to the tensorflow engine", extra={"reason": reason})
+    from serverless_dnn.runtime.engines.tensorflow import TensorFlowModel
+
+    return TensorFlowModel(version_folder, signatures, options, instance, reason)
+
+
+def _choose(signatures: Mapping[str, Signature]) -> tuple[str, str]:
+    if find_spec("openvino") is None:
+        return "tensorflow", "openvino is not installed"
+    if reason := why_not_openvino(signatures):
+        return "tensorflow", reason
+    return "openvino", "installed, and the model's only signature is dense and numeric"
+
+
+def why_not_openvino(signatures: Mapping[str, Signature]) -> str:
+    """Why OpenVINO cannot stand for a whole SavedModel, as far as its signatures tell.
+
+    OpenVINO's TensorFlow reader sees the default signature alone and knows neither strings nor sparse tensors.
+
+    Args:
+        signatures: The model's signatures.
+
+    Returns:
+        The reason, or an empty text when nothing speaks against it.
+    """
+    default = signatures.get(DEFAULT_SIGNATURE)
+    if default is None:
+        return f"the model has no signature {DEFAULT_SIGNATURE}, the only one openvino reads"
+    if not default.supports_arrays:
+        return "the model has sparse or composite tensors"
+    tensors = (*default.inputs.values(), *default.outputs.values())
+    if odd := [spec.name for spec in tensors if spec.dtype.kind not in "fiub"]:
+        return f"openvino has no type for: {', '.join(odd)}"
+    if others := sorted(set(signatures) - {DEFAULT_SIGNATURE}):
+        return f"openvino reads {DEFAULT_SIGNATURE} alone, and the model also has: {', '.join(others)}"
+    return ""

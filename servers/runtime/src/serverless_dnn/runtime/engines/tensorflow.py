@@ -1,0 +1,86 @@
+"""The reference engine: TensorFlow's own runtime calling the SavedModel's signatures."""
+
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from serverless_dnn.runtime.cpus import effective_cpus
+from serverless_dnn.runtime.engines.base import EngineInfo, EngineOptions
+from serverless_dnn.runtime.errors import DataLossError, FailedPreconditionError, error_of_code
+from serverless_dnn.runtime.signature import Signature
+from serverless_dnn.runtime.timing import Instance
+
+
+class TensorFlowModel:
+    """A SavedModel in TensorFlow.
+
+    Args:
+        version_folder: The folder that holds ``saved_model.pb``.
+        signatures: Its signatures.
+        options: How to run it; the precision must be ``f32``.
+        instance: Takes the time spent importing and loading.
+        reason: Why this engine was taken.
+
+    Raises:
+        FailedPreconditionError: The options ask for what this engine does not do.
+        DataLossError: TensorFlow cannot read the model.
+    """
+
+    def __init__(
+        self,
+        version_folder: Path,
+        signatures: Mapping[str, Signature],
+        options: EngineOptions,
+        instance: Instance,
+        reason: str = "",
+    ) -> None:
+        if options.precision != "f32":
+            raise FailedPreconditionError(
+                f"the tensorflow engine computes in f32, not {options.precision}: leave --precision out or use openvino"
+            )
+        os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+        with instance.starting("import"):
+            import tensorflow as tf
+        threads = options.threads or effective_cpus()
+        _set_threads(tf, threads)
+        with instance.starting("load"):
+            try:
+                # The loaded object owns the variables: without it the signatures would outlive their weights.
+                self._loaded = tf.saved_model.load(str(version_folder))
+            except (OSError, ValueError, tf.errors.OpError) as error:
+                raise DataLossError(f"tensorflow cannot load {version_folder}: {error}") from error
+        self._tf = tf
+        self._functions = {name: self._loaded.signatures[name] for name in signatures}
+        self.info = EngineInfo("tensorflow", tf.__version__, "f32", threads, reason)
+        self.concurrency = threads
+
+    def run(self, signature: Signature, inputs: Mapping[str, NDArray[Any]]) -> dict[str, NDArray[Any]]:
+        """Run a signature; see ``LoadedModel.run``."""
+        tensors = {alias: self._tf.constant(array) for alias, array in inputs.items()}
+        try:
+            outputs = self._functions[signature.name](**tensors)
+        except self._tf.errors.OpError as error:
+            raise error_of_code(error.error_code, _first_line(error.message)) from error
+        return {alias: np.asarray(tensor.numpy()) for alias, tensor in outputs.items()}
+
+    def close(self) -> None:
+        """Give back memory."""
+        self._functions = {}
+        self._loaded = None
+
+
+def _set_threads(tf: Any, threads: int) -> None:
+    try:
+        tf.config.threading.set_intra_op_parallelism_threads(threads)
+        tf.config.threading.set_inter_op_parallelism_threads(threads)
+    except RuntimeError:
+        # A model is loaded already; TensorFlow's pools are the process's and were sized with it.
+        return
+
+
+def _first_line(message: str) -> str:
+    return message.strip().split("\n", 1)[0]

@@ -1,0 +1,202 @@
+"""TensorFlow Serving's gRPC services, and our own name beside them, on ``grpc.aio``.
+
+Messages arrive and leave as bytes, so that parsing and printing them is timed, and happens in a worker thread with the
+prediction: the event loop only moves bytes.
+"""
+
+import asyncio
+import logging
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable
+from concurrent.futures import Executor
+from typing import TypeVar
+
+import grpc
+import grpc.aio
+from google.protobuf.message import DecodeError, Message
+
+from serverless_dnn.protos.v1 import (
+    model_metadata_pb2,
+    model_spec_pb2,
+    model_status_pb2,
+    predict_pb2,
+    prediction_service_pb2,
+    status_pb2,
+)
+from serverless_dnn.runtime.codecs import predict_proto
+from serverless_dnn.runtime.errors import InternalError, InvalidArgumentError, ServingError, status_of
+from serverless_dnn.runtime.model_info import model_metadata, model_status
+from serverless_dnn.runtime.predictor import predict
+from serverless_dnn.runtime.repository import ModelRepository, Servable
+from serverless_dnn.runtime.timing import Instance, PhaseTimer
+
+_log = logging.getLogger(__name__)
+PREDICTION_SERVICES = ("tensorflow.serving.PredictionService", "serverless_dnn.protos.v1.PredictionService")
+MODEL_SERVICE = "tensorflow.serving.ModelService"
+# Requests of one stream that may be in work at once; more wait in the transport, which slows the sender down.
+_STREAM_WINDOW = 16
+# TensorFlow Serving cuts longer messages (tensorflow_serving/util/.../grpc_status_util).
+_MAX_MESSAGE_CHARACTERS = 1024
+
+_Handlers = dict[str, grpc.RpcMethodHandler[bytes, bytes]]
+_Context = grpc.aio.ServicerContext[bytes, bytes]
+_MessageT = TypeVar("_MessageT", bound=Message)
+_CODES = {code.value[0]: code for code in grpc.StatusCode}
+
+
+class GrpcService:
+    """Answers the calls for a repository's models.
+
+    Args:
+        repository: The models.
+        instance: Names this process in every answer.
+        executor: Threads to predict in.
+        max_body_bytes: The largest array to make from a message.
+    """
+
+    def __init__(
+        self, repository: ModelRepository, instance: Instance, executor: Executor, max_body_bytes: int
+    ) -> None:
+        self._repository = repository
+        self._instance = instance
+        self._executor = executor
+        self._max_body_bytes = max_body_bytes
+
+    def handlers(self) -> tuple[grpc.GenericRpcHandler, ...]:
+        """The handlers to register, by the full names of their services."""
+        methods: _Handlers = {
+            "Predict": grpc.unary_unary_rpc_method_handler(self._unary(self._predict)),
+            "GetModelMetadata": grpc.unary_unary_rpc_method_handler(self._unary(self._get_model_metadata)),
+        }
+        own: _Handlers = {"PredictStream": grpc.stream_stream_rpc_method_handler(self._predict_stream)}
+        status: _Handlers = {"GetModelStatus": grpc.unary_unary_rpc_method_handler(self._unary(self._get_model_status))}
+        tensorflow_name, own_name = PREDICTION_SERVICES
+        return (
+            grpc.method_handlers_generic_handler(tensorflow_name, methods),
+            grpc.method_handlers_generic_handler(own_name, methods | own),
+            grpc.method_handlers_generic_handler(MODEL_SERVICE, status),
+        )
+
+    def _unary(
+        self, work: Callable[[bytes, PhaseTimer, float | None], bytes]
+    ) -> Callable[[bytes, _Context], Awaitable[bytes]]:
+        async def handle(body: bytes, context: _Context) -> bytes:
+            timer = PhaseTimer()
+            try:
+                answer = await self._in_thread(work, body, timer, context.time_remaining())
+            except ServingError as error:
+                code, message = _CODES[status_of(error).code], _cut(str(error))
+                await context.abort(code, message, self._metadata(timer))
+            context.set_trailing_metadata(self._metadata(timer))
+            return answer
+
+        return handle
+
+    async def _in_thread(
+        self,
+        work: Callable[[bytes, PhaseTimer, float | None], bytes],
+        body: bytes,
+        timer: PhaseTimer,
+        timeout_s: float | None,
+    ) -> bytes:
+        queued_ns = time.perf_counter_ns()
+
+        def run() -> bytes:
+            timer.add("queue", time.perf_counter_ns() - queued_ns)
+            return work(body, timer, timeout_s)
+
+        try:
+            return await asyncio.get_running_loop().run_in_executor(self._executor, run)
+        except ServingError:
+            raise
+        except Exception as error:
+            _log.exception("a call failed through a fault of this server")
+            raise InternalError("internal error: the server's log has the details") from error
+
+    def _metadata(self, timer: PhaseTimer) -> grpc.aio.Metadata:
+        return grpc.aio.Metadata(("server-timing", self._instance.server_timing(timer)))
+
+    def _servable(self, spec: model_spec_pb2.ModelSpec) -> Servable:
+        version = spec.version.value if spec.HasField("version") else None
+        return self._repository.get(spec.name, version, spec.version_label or None)
+
+    def _predict(self, body: bytes, timer: PhaseTimer, timeout_s: float | None) -> bytes:
+        with timer.phase("decode"):
+            request = predict_proto.decode_predict_request(body)
+        return self._predict_message(request, timer, timeout_s)
+
+    def _predict_message(
+        self, request: predict_pb2.PredictRequest, timer: PhaseTimer, timeout_s: float | None
+    ) -> bytes:
+        with timer.phase("decode"):
+            if not request.HasField("model_spec"):
+                raise InvalidArgumentError("Missing ModelSpec")
+            servable = self._servable(request.model_spec)
+            signature = servable.signature(request.model_spec.signature_name)
+            inputs = predict_proto.decode_inputs(request, max_bytes=self._max_body_bytes)
+        outputs = predict(servable, signature, inputs, timer, request.output_filter, timeout_s=timeout_s)
+        with timer.phase("encode"):
+            return predict_proto.encode_predict_response(servable, signature, outputs)
+
+    def _get_model_metadata(self, body: bytes, _timer: PhaseTimer, _timeout_s: float | None) -> bytes:
+        request = _parse(model_metadata_pb2.GetModelMetadataRequest, body)
+        if not request.HasField("model_spec"):
+            raise InvalidArgumentError("Missing ModelSpec")
+        return model_metadata(self._servable(request.model_spec), request.metadata_field).SerializeToString()
+
+    def _get_model_status(self, body: bytes, _timer: PhaseTimer, _timeout_s: float | None) -> bytes:
+        request = _parse(model_status_pb2.GetModelStatusRequest, body)
+        if not request.HasField("model_spec"):
+            raise InvalidArgumentError("Missing ModelSpec")
+        spec = request.model_spec
+        version = spec.version.value if spec.HasField("version") else None
+        return model_status(self._repository, spec.name, version).SerializeToString()
+
+    async def _predict_stream(self, bodies: AsyncIterator[bytes], context: _Context) -> AsyncIterator[bytes]:
+        """Answer a stream in its order, with several requests in work at once."""
+        window: asyncio.Queue[asyncio.Task[bytes] | None] = asyncio.Queue(_STREAM_WINDOW)
+
+        async def read() -> None:
+            async for body in bodies:
+                await window.put(asyncio.create_task(self._answer_in_band(body, context.time_remaining())))
+            await window.put(None)
+
+        reader = asyncio.create_task(read())
+        try:
+            while (answer := await window.get()) is not None:
+                yield await answer
+            await reader
+        finally:
+            reader.cancel()
+
+    async def _answer_in_band(self, body: bytes, timeout_s: float | None) -> bytes:
+        timer = PhaseTimer()
+        answer = prediction_service_pb2.PredictStreamResponse()
+
+        def work(body: bytes, timer: PhaseTimer, timeout_s: float | None) -> bytes:
+            with timer.phase("decode"):
+                request = _parse(prediction_service_pb2.PredictStreamRequest, body)
+            answer.id = request.id
+            return self._predict_message(request.request, timer, timeout_s)
+
+        try:
+            answer.response.MergeFromString(await self._in_thread(work, body, timer, timeout_s))
+        except ServingError as error:
+            code = status_pb2.Code.ValueType(status_of(error).code)
+            answer.status.CopyFrom(status_pb2.StatusProto(error_code=code, error_message=_cut(str(error))))
+        answer.server_timing = self._instance.server_timing(timer)
+        return answer.SerializeToString()
+
+
+def _parse(message_type: type[_MessageT], body: bytes) -> _MessageT:
+    try:
+        return message_type.FromString(body)
+    except DecodeError as error:
+        raise InvalidArgumentError(f"the body is not a {message_type.DESCRIPTOR.name}: {error}") from None
+
+
+def _cut(message: str) -> str:
+    if len(message) <= _MAX_MESSAGE_CHARACTERS:
+        return message
+    mark = "...TRUNCATED"
+    return message[: _MAX_MESSAGE_CHARACTERS - len(mark)] + mark

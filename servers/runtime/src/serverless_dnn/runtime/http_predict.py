@@ -1,0 +1,170 @@
+"""Predict over HTTP, whatever the platform around it: a body of one of three content types in, one out."""
+
+import zlib
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from serverless_dnn.runtime.codecs import npy, predict_proto
+from serverless_dnn.runtime.codecs.rest_json import decode_predict_json, encode_predict_json
+from serverless_dnn.runtime.errors import (
+    InvalidArgumentError,
+    PayloadTooLargeError,
+    UnsupportedMediaTypeError,
+)
+from serverless_dnn.runtime.predictor import predict
+from serverless_dnn.runtime.repository import Servable
+from serverless_dnn.runtime.signature import Signature
+from serverless_dnn.runtime.timing import PhaseTimer
+
+JSON_TYPE = "application/json"
+_ENCODABLE = (JSON_TYPE, npy.CONTENT_TYPE, predict_proto.CONTENT_TYPE)
+
+
+@dataclass(frozen=True)
+class HttpRequest:
+    """What a platform's request comes down to.
+
+    Attributes:
+        method: Such as ``POST``.
+        path: Starts with ``/``; still percent-encoded.
+        query: What follows ``?``; empty when nothing does.
+        headers: By lower-case name.
+        body: The bytes, as sent.
+    """
+
+    method: str
+    path: str
+    query: str = ""
+    headers: Mapping[str, str] = field(default_factory=dict)
+    body: bytes = b""
+
+    @property
+    def content_type(self) -> str:
+        """The media type without its parameters, lower-case; empty when not given."""
+        return self.headers.get("content-type", "").partition(";")[0].strip().lower()
+
+
+@dataclass(frozen=True)
+class HttpReply:
+    """The answer.
+
+    Attributes:
+        status: The HTTP status.
+        content_type: Of the body.
+        body: The bytes.
+        headers: Further headers.
+    """
+
+    status: int
+    content_type: str
+    body: bytes
+    headers: Mapping[str, str] = field(default_factory=dict)
+
+
+def predict_over_http(
+    request: HttpRequest, servable: Servable, timer: PhaseTimer, *, max_body_bytes: int
+) -> tuple[str, bytes]:
+    """Decode a body, predict, and encode the answer in the type asked for.
+
+    Args:
+        request: JSON (the default), ``.npy`` or protobuf, perhaps gzipped.
+        servable: The model to run.
+        timer: Takes each phase.
+        max_body_bytes: The largest inflated body, and the largest array in it.
+
+    Returns:
+        The answer's content type and body.
+
+    Raises:
+        ServingError: The body or the call is wrong, or the engine failed.
+    """
+    with timer.phase("decode"):
+        body = inflate(request, max_body_bytes)
+        sent, wanted = request.content_type, _wanted_type(request)
+        signature, inputs, output_filter, by_row = _decode(body, sent, servable, max_body_bytes)
+    outputs = predict(servable, signature, inputs, timer, output_filter)
+    with timer.phase("encode"):
+        return wanted, _encode(wanted, servable, signature, outputs, by_row=by_row)
+
+
+def inflate(request: HttpRequest, max_body_bytes: int) -> bytes:
+    """The body, inflated if it came gzipped.
+
+    Args:
+        request: The request.
+        max_body_bytes: The largest result; inflation stops there.
+
+    Returns:
+        The bytes.
+
+    Raises:
+        PayloadTooLargeError: The body is larger.
+        InvalidArgumentError: The body is not the gzip it claims to be.
+        UnsupportedMediaTypeError: Another encoding.
+    """
+    body = request.body
+    encoding = request.headers.get("content-encoding", "identity").strip().lower()
+    if encoding == "gzip":
+        stream = zlib.decompressobj(wbits=zlib.MAX_WBITS | 16)
+        try:
+            body = stream.decompress(request.body, max_body_bytes + 1)
+        except zlib.error as error:
+            raise InvalidArgumentError(f"the body is not gzip, as its Content-Encoding says: {error}") from None
+        if len(body) <= max_body_bytes and not stream.eof:
+            raise InvalidArgumentError("the gzipped body is cut short")
+    elif encoding not in ("", "identity"):
+        raise UnsupportedMediaTypeError(f"Content-Encoding must be gzip or absent, got {encoding}")
+    if len(body) > max_body_bytes:
+        raise PayloadTooLargeError(f"the body is larger than the {max_body_bytes} bytes this server takes")
+    return body
+
+
+def _wanted_type(request: HttpRequest) -> str:
+    """The first type we can write among those accepted; the request's own type when all are welcome."""
+    sent = request.content_type if request.content_type in _ENCODABLE else JSON_TYPE
+    accepted = [part.partition(";")[0].strip().lower() for part in request.headers.get("accept", "*/*").split(",")]
+    for media_type in accepted:
+        if media_type in _ENCODABLE:
+            return media_type
+        if media_type in ("*/*", "application/*", ""):
+            return sent
+    raise UnsupportedMediaTypeError(f"Accept must allow one of {', '.join(_ENCODABLE)}, got {', '.join(accepted)}")
+
+
+def _decode(
+    body: bytes, content_type: str, servable: Servable, max_bytes: int
+) -> tuple[Signature, Mapping[str, NDArray[Any]], tuple[str, ...], bool]:
+    if content_type == npy.CONTENT_TYPE:
+        signature = servable.signature("")
+        if len(signature.inputs) != 1:
+            raise InvalidArgumentError(
+                f"a .npy body holds one array, and signature {signature.name} takes {len(signature.inputs)}: "
+                f"{', '.join(signature.inputs)}; send {JSON_TYPE} or {predict_proto.CONTENT_TYPE}"
+            )
+        return signature, {next(iter(signature.inputs)): npy.decode_npy(body)}, (), False
+    if content_type == predict_proto.CONTENT_TYPE:
+        request = predict_proto.decode_predict_request(body)
+        signature = servable.signature(request.model_spec.signature_name)
+        inputs = predict_proto.decode_inputs(request, max_bytes=max_bytes)
+        return signature, inputs, tuple(request.output_filter), False
+    decoded = decode_predict_json(body, servable.signature)
+    return decoded.signature, decoded.inputs, (), decoded.by_row
+
+
+def _encode(
+    content_type: str, servable: Servable, signature: Signature, outputs: Mapping[str, NDArray[Any]], *, by_row: bool
+) -> bytes:
+    if content_type == npy.CONTENT_TYPE:
+        if len(outputs) != 1:
+            raise InvalidArgumentError(
+                f"a .npy answer holds one array, and signature {signature.name} returns {', '.join(outputs)}: "
+                f"accept {JSON_TYPE} or {predict_proto.CONTENT_TYPE}"
+            )
+        return npy.encode_npy(np.asarray(next(iter(outputs.values()))))
+    if content_type == predict_proto.CONTENT_TYPE:
+        return predict_proto.encode_predict_response(servable, signature, outputs)
+    return encode_predict_json(outputs, by_row=by_row)

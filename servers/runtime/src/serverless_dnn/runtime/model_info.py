@@ -1,0 +1,103 @@
+"""What a server tells about its models: GetModelStatus and GetModelMetadata, for gRPC and REST alike."""
+
+from collections.abc import Sequence
+
+from google.protobuf import any_pb2
+
+from serverless_dnn.protos.v1 import model_metadata_pb2, model_spec_pb2, model_status_pb2, signature_pb2
+from serverless_dnn.runtime.errors import InvalidArgumentError, NotFoundError
+from serverless_dnn.runtime.repository import ModelRepository, Servable
+
+SIGNATURE_FIELD = "signature_def"
+# The name under which TensorFlow Serving's clients unpack it.
+_SIGNATURE_MAP_URL = "type.googleapis.com/tensorflow.serving.SignatureDefMap"
+
+
+def model_status(
+    repository: ModelRepository, name: str, version: int | None = None
+) -> model_status_pb2.GetModelStatusResponse:
+    """The state of a model's versions.
+
+    Args:
+        repository: The models.
+        name: The model.
+        version: One version; ``None`` tells of all.
+
+    Returns:
+        The states, newest version first.
+
+    Raises:
+        InvalidArgumentError: No name.
+        NotFoundError: No such model or version; the texts are TensorFlow Serving's.
+    """
+    if not name:
+        raise InvalidArgumentError("ModelSpec has no name specified.")
+    servables = [servable for servable in repository.all() if servable.model_name == name]
+    if not servables:
+        raise NotFoundError(f"Could not find any versions of model {name}")
+    if version is not None:
+        servables = [servable for servable in servables if servable.version == version]
+        if not servables:
+            raise NotFoundError(f"Could not find version {version} of model {name}")
+    response = model_status_pb2.GetModelStatusResponse()
+    for servable in servables:
+        status = response.model_version_status.add()
+        status.version = servable.version
+        status.state = model_status_pb2.ModelVersionStatus.AVAILABLE
+        status.status.SetInParent()
+    return response
+
+
+def signature_map(servable: Servable) -> signature_pb2.SignatureDefMap:
+    """A model's signatures as a message; values for absent inputs are left out, as TensorFlow Serving does.
+
+    Args:
+        servable: The model.
+
+    Returns:
+        The signatures by name.
+    """
+    signatures = signature_pb2.SignatureDefMap()
+    for name, signature in servable.signatures.items():
+        signatures.signature_def[name].CopyFrom(signature.definition)
+        signatures.signature_def[name].defaults.clear()
+    return signatures
+
+
+def model_metadata(servable: Servable, fields: Sequence[str]) -> model_metadata_pb2.GetModelMetadataResponse:
+    """A model's metadata.
+
+    Args:
+        servable: The model.
+        fields: What is wanted; ``signature_def`` is all there is.
+
+    Returns:
+        The message.
+
+    Raises:
+        InvalidArgumentError: No field, or another one; the texts are TensorFlow Serving's.
+    """
+    if not fields:
+        raise InvalidArgumentError("GetModelMetadataRequest must specify at least one metadata_field")
+    for name in fields:
+        if name != SIGNATURE_FIELD:
+            raise InvalidArgumentError(f"Metadata field {name} is not supported")
+    response = model_metadata_pb2.GetModelMetadataResponse(model_spec=servable_spec(servable))
+    packed = any_pb2.Any(type_url=_SIGNATURE_MAP_URL, value=signature_map(servable).SerializeToString())
+    response.metadata[SIGNATURE_FIELD].CopyFrom(packed)
+    return response
+
+
+def servable_spec(servable: Servable, signature_name: str = "") -> model_spec_pb2.ModelSpec:
+    """Names a servable in a response: the version is always set, a label never (TensorFlow Serving).
+
+    Args:
+        servable: The model.
+        signature_name: The signature that ran.
+
+    Returns:
+        The message.
+    """
+    spec = model_spec_pb2.ModelSpec(name=servable.model_name, signature_name=signature_name)
+    spec.version.value = servable.version
+    return spec

@@ -1,0 +1,115 @@
+"""Check a call against its signature, wait for a free place, run it, and pick the outputs asked for."""
+
+import time
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from numpy.typing import NDArray
+
+from serverless_dnn.runtime.errors import DeadlineExceededError, InvalidArgumentError
+from serverless_dnn.runtime.repository import Servable
+from serverless_dnn.runtime.signature import Signature
+from serverless_dnn.runtime.timing import PhaseTimer
+
+
+def predict(
+    servable: Servable,
+    signature: Signature,
+    inputs: Mapping[str, NDArray[Any]],
+    timer: PhaseTimer,
+    output_filter: Sequence[str] = (),
+    *,
+    timeout_s: float | None = None,
+) -> dict[str, NDArray[Any]]:
+    """Run one call.
+
+    Args:
+        servable: The model.
+        signature: One of its signatures.
+        inputs: Arrays by input name.
+        timer: Takes the time waited (``queue``) and computed (``compute``).
+        output_filter: The outputs wanted; empty means all.
+        timeout_s: How long the call may wait for a free place.
+
+    Returns:
+        Arrays by output name.
+
+    Raises:
+        InvalidArgumentError: Inputs or wanted outputs do not fit the signature.
+        DeadlineExceededError: No place became free in time.
+        ServingError: The engine failed.
+    """
+    check_inputs(signature, inputs)
+    wanted = choose_outputs(signature, output_filter)
+    queued_ns = time.perf_counter_ns()
+    acquired = servable.gate.acquire(timeout=timeout_s)
+    started_ns = time.perf_counter_ns()
+    timer.add("queue", started_ns - queued_ns)
+    if not acquired:
+        raise DeadlineExceededError(f"waited {timeout_s:.3f} s for a free place to run {servable.model_name}")
+    try:
+        outputs = servable.run(signature, inputs)
+    finally:
+        timer.add("compute", time.perf_counter_ns() - started_ns)
+        servable.gate.release()
+    return {alias: outputs[alias] for alias in wanted}
+
+
+def check_inputs(signature: Signature, inputs: Mapping[str, NDArray[Any]]) -> None:
+    """Check names, types and shapes.
+
+    Args:
+        signature: What is accepted.
+        inputs: What came.
+
+    Raises:
+        InvalidArgumentError: They differ; the texts about names are TensorFlow Serving's.
+    """
+    if inputs.keys() != signature.inputs.keys():
+        extra, missing = (
+            _names(inputs.keys() - signature.inputs.keys()),
+            _names(signature.inputs.keys() - inputs.keys()),
+        )
+        raise InvalidArgumentError(
+            f"input size does not match signature: {len(inputs)}!={len(signature.inputs)} len({_names(inputs)}) != "
+            f"len({_names(signature.inputs)}). Sent extra: {extra}. Missing but required: {missing}."
+        )
+    for alias, array in inputs.items():
+        spec = signature.inputs[alias]
+        if array.dtype != spec.dtype:
+            raise InvalidArgumentError(f"input {alias} expects {spec.type_name}, but {array.dtype} is provided")
+        if not spec.accepts(array.shape):
+            expected = [-1 if size is None else size for size in spec.shape or ()]
+            raise InvalidArgumentError(
+                f"input {alias} expects the shape {expected} (-1 is free), but {list(array.shape)} is provided"
+            )
+
+
+def choose_outputs(signature: Signature, output_filter: Sequence[str]) -> Sequence[str]:
+    """The outputs to return.
+
+    Args:
+        signature: What there is.
+        output_filter: What is wanted; empty means all.
+
+    Returns:
+        Output names.
+
+    Raises:
+        InvalidArgumentError: An unknown name, or one twice; the texts are TensorFlow Serving's.
+    """
+    seen: set[str] = set()
+    for alias in output_filter:
+        if alias not in signature.outputs:
+            raise InvalidArgumentError(
+                f"output tensor alias not found in signature: {alias} Outputs expected to be in the set "
+                f"{_names(signature.outputs)}."
+            )
+        if alias in seen:
+            raise InvalidArgumentError(f"duplicate output tensor alias: {alias}")
+        seen.add(alias)
+    return output_filter or list(signature.outputs)
+
+
+def _names(names: Any) -> str:
+    return "{" + ",".join(sorted(names)) + "}"

@@ -1,0 +1,199 @@
+"""Signatures of a SavedModel, read from ``saved_model.pb`` without TensorFlow.
+
+The file holds the graph beside the signatures, and a frozen graph holds all weights, so only the few fields we need are
+parsed; the rest is skipped by its length in a memory map.
+"""
+
+import mmap
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+from google.protobuf.message import DecodeError
+
+from serverless_dnn.protos.dtypes import TensorCodecError, data_type_name, numpy_dtype
+from serverless_dnn.protos.v1 import saved_model_pb2, signature_pb2
+from serverless_dnn.runtime.errors import DataLossError, NotFoundError
+
+DEFAULT_SIGNATURE = "serving_default"
+PREDICT_METHOD = "tensorflow/serving/predict"
+CLASSIFY_METHOD = "tensorflow/serving/classify"
+REGRESS_METHOD = "tensorflow/serving/regress"
+# Keras and tf.saved_model add this bookkeeping signature, which nobody calls.
+_INTERNAL_SIGNATURES = frozenset({"__saved_model_init_op", "__saved_model_train_op"})
+
+
+@dataclass(frozen=True)
+class TensorSpec:
+    """One input or output of a signature.
+
+    Attributes:
+        name: The name a caller uses.
+        data_type: The number of the ``DataType``.
+        shape: Sizes, ``None`` where free; ``None`` as a whole when the rank is unknown.
+        graph_name: The graph's own name of the tensor; empty for sparse and composite tensors.
+    """
+
+    name: str
+    data_type: int
+    shape: tuple[int | None, ...] | None
+    graph_name: str = ""
+
+    @property
+    def type_name(self) -> str:
+        """The tensor type's name, such as ``DT_FLOAT``."""
+        return data_type_name(self.data_type)
+
+    @property
+    def dtype(self) -> np.dtype[np.generic]:
+        """The numpy type.
+
+        Raises:
+            TensorCodecError: The type has no numpy form.
+        """
+        return numpy_dtype(self.data_type)
+
+    def accepts(self, shape: Sequence[int]) -> bool:
+        """Whether a shape fits.
+
+        Args:
+            shape: The sizes of a tensor.
+
+        Returns:
+            True when the ranks are equal and every size that is not free is equal.
+        """
+        if self.shape is None:
+            return True
+        return len(shape) == len(self.shape) and all(
+            want is None or want == got for want, got in zip(self.shape, shape, strict=True)
+        )
+
+
+@dataclass(frozen=True)
+class Signature:
+    """A function of a model that can be called from outside.
+
+    Attributes:
+        name: Such as ``serving_default``.
+        method_name: Such as ``tensorflow/serving/predict``.
+        inputs: By the name a caller uses, in the order of the names.
+        outputs: Likewise.
+        definition: The message it was read from.
+    """
+
+    name: str
+    method_name: str
+    inputs: Mapping[str, TensorSpec]
+    outputs: Mapping[str, TensorSpec]
+    definition: signature_pb2.SignatureDef = field(repr=False, compare=False)
+
+    @property
+    def supports_arrays(self) -> bool:
+        """Whether every input and output is a dense tensor with a numpy form."""
+        try:
+            return all(spec.graph_name and spec.dtype for spec in (*self.inputs.values(), *self.outputs.values()))
+        except TensorCodecError:
+            return False
+
+
+def read_signatures(version_folder: Path, tags: Sequence[str] = ("serve",)) -> dict[str, Signature]:
+    """Read the signatures of a SavedModel.
+
+    Args:
+        version_folder: The folder that holds ``saved_model.pb``.
+        tags: The graph's tags.
+
+    Returns:
+        The signatures by name.
+
+    Raises:
+        NotFoundError: There is no ``saved_model.pb``, or no graph with these tags.
+        DataLossError: The file is not a SavedModel.
+    """
+    path = version_folder / "saved_model.pb"
+    try:
+        with path.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as content:
+            graphs = [_parse_graph(content, *span) for span in _fields(content, 0, len(content), wanted={2})]
+    except FileNotFoundError:
+        raise NotFoundError(f"no SavedModel in {version_folder}: saved_model.pb is missing") from None
+    except (ValueError, DecodeError) as error:
+        raise DataLossError(f"{path} is not a SavedModel: {error}") from None
+    for graph in graphs:
+        if set(graph.meta_info_def.tags) == set(tags):
+            return {
+                name: _signature(name, definition)
+                for name, definition in sorted(graph.signature_def.items())
+                if name not in _INTERNAL_SIGNATURES
+            }
+    found = ", ".join("{" + ",".join(graph.meta_info_def.tags) + "}" for graph in graphs) or "none"
+    raise NotFoundError(f"{path} holds no graph with the tags {{{','.join(tags)}}}; it has: {found}")
+
+
+def _signature(name: str, definition: signature_pb2.SignatureDef) -> Signature:
+    return Signature(
+        name=name,
+        method_name=definition.method_name,
+        inputs={alias: _tensor_spec(alias, info) for alias, info in sorted(definition.inputs.items())},
+        outputs={alias: _tensor_spec(alias, info) for alias, info in sorted(definition.outputs.items())},
+        definition=definition,
+    )
+
+
+def _tensor_spec(alias: str, info: signature_pb2.TensorInfo) -> TensorSpec:
+    shape = None
+    if not info.tensor_shape.unknown_rank:
+        shape = tuple(None if dim.size < 0 else dim.size for dim in info.tensor_shape.dim)
+    return TensorSpec(alias, info.dtype, shape, info.name)
+
+
+def _parse_graph(content: mmap.mmap, _number: int, begin: int, end: int) -> saved_model_pb2.MetaGraphDef:
+    graph = saved_model_pb2.MetaGraphDef()
+    for number, value_begin, value_end in _fields(content, begin, end, wanted={1, 5}):
+        # One field at a time, with its key, so that what lies between never enters memory.
+        key = bytes([number << 3 | 2])
+        value = content[value_begin:value_end]
+        graph.MergeFromString(key + _varint(len(value)) + value)
+    return graph
+
+
+def _fields(content: mmap.mmap, position: int, end: int, wanted: set[int]) -> Iterator[tuple[int, int, int]]:
+    """Walk over a message and yield number, begin and end of the wanted length-delimited fields."""
+    while position < end:
+        key, position = _read_varint(content, position, end)
+        wire_type = key & 7
+        if wire_type == 0:
+            _, position = _read_varint(content, position, end)
+            continue
+        if wire_type == 2:
+            length, position = _read_varint(content, position, end)
+        elif wire_type in (1, 5):
+            length = 8 if wire_type == 1 else 4
+        else:
+            raise ValueError(f"unknown wire type {wire_type} at byte {position}")
+        if position + length > end:
+            raise ValueError(f"a field at byte {position} is cut short")
+        if wire_type == 2 and key >> 3 in wanted:
+            yield key >> 3, position, position + length
+        position += length
+
+
+def _read_varint(content: mmap.mmap, position: int, end: int) -> tuple[int, int]:
+    value = shift = 0
+    while position < end and shift < 64:
+        byte = content[position]
+        position += 1
+        value |= (byte & 0x7F) << shift
+        if byte < 0x80:
+            return value, position
+        shift += 7
+    raise ValueError(f"a number at byte {position} is cut short")
+
+
+def _varint(value: int) -> bytes:
+    encoded = bytearray()
+    while value > 0x7F:
+        encoded.append(value & 0x7F | 0x80)
+        value >>= 7
+    encoded.append(value)
+    return bytes(encoded)

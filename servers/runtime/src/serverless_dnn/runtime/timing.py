@@ -1,0 +1,124 @@
+"""What a server spent, phase by phase, and the ``Server-Timing`` text that carries it.
+
+Only durations leave a machine, never a time stamp: two machines' clocks cannot be subtracted. The syntax is W3C Server
+Timing (https://www.w3.org/TR/server-timing/) in milliseconds. A phase that did not happen is absent, never 0.
+"""
+
+import os
+import threading
+import time
+import uuid
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+
+class PhaseTimer:
+    """Durations of one request, from its arrival to its answer.
+
+    Args:
+        clock: A monotonic clock in nanoseconds.
+    """
+
+    __slots__ = ("_arrival_ns", "_clock", "phases_ns")
+
+    def __init__(self, clock: Callable[[], int] = time.perf_counter_ns) -> None:
+        self._clock = clock
+        self._arrival_ns = clock()
+        self.phases_ns: dict[str, int] = {}
+
+    @contextmanager
+    def phase(self, name: str) -> Iterator[None]:
+        """Add the time spent in the block to a phase, also when the block raises.
+
+        Args:
+            name: ``decode``, ``queue``, ``compute`` or ``encode``.
+        """
+        begin_ns = self._clock()
+        try:
+            yield
+        finally:
+            self.add(name, self._clock() - begin_ns)
+
+    def add(self, name: str, dur_ns: int) -> None:
+        """Add to a phase.
+
+        Args:
+            name: The phase.
+            dur_ns: Nanoseconds.
+        """
+        self.phases_ns[name] = self.phases_ns.get(name, 0) + dur_ns
+
+    def total_ns(self) -> int:
+        """Nanoseconds since the request arrived."""
+        return self._clock() - self._arrival_ns
+
+
+def process_birth_ns() -> int:
+    """When the operating system started this process, on its boot clock in nanoseconds, to its tick of 10 ms."""
+    after_name = Path("/proc/self/stat").read_text(encoding="ascii", errors="replace").rpartition(")")[2].split()
+    return int(after_name[19]) * 1_000_000_000 // os.sysconf("SC_CLK_TCK")
+
+
+@dataclass
+class Instance:
+    """This process: who it is and how it started.
+
+    Attributes:
+        id: Names the instance in every answer.
+        engine: Name and version of the engine, told once.
+        birth_ns: When the server was started, on this machine's boot clock; a worker process takes its parent's.
+        cold_phases_ns: How long each part of the start took, in nanoseconds: ``import``, ``load``, ``warmup``.
+    """
+
+    id: str = field(default_factory=lambda: uuid.uuid4().hex[:12])
+    engine: str = ""
+    birth_ns: int = field(default_factory=process_birth_ns)
+    cold_phases_ns: dict[str, int] = field(default_factory=dict)
+    _cold_ns: int | None = None
+    _told: bool = False
+    _lock: threading.Lock = field(default_factory=threading.Lock)
+
+    @contextmanager
+    def starting(self, phase: str) -> Iterator[None]:
+        """Add the time spent in the block to a phase of the start.
+
+        Args:
+            phase: ``import``, ``load`` or ``warmup``.
+        """
+        begin_ns = time.perf_counter_ns()
+        try:
+            yield
+        finally:
+            dur_ns = time.perf_counter_ns() - begin_ns
+            self.cold_phases_ns[phase] = self.cold_phases_ns.get(phase, 0) + dur_ns
+
+    def ready(self) -> None:
+        """Note that the instance can answer: the cold start ends here. Only the first call counts."""
+        if self._cold_ns is None:
+            self._cold_ns = time.clock_gettime_ns(time.CLOCK_BOOTTIME) - self.birth_ns
+
+    def server_timing(self, timer: PhaseTimer) -> str:
+        """The ``Server-Timing`` text of one answer; the instance's first answer adds the phases of its cold start.
+
+        Args:
+            timer: The request's timer.
+
+        Returns:
+            Such as ``decode;dur=1.2, compute;dur=9.9, total;dur=11.3, instance;desc="3f2a9c"``.
+        """
+        metrics = [_metric(name, dur_ns) for name, dur_ns in timer.phases_ns.items()]
+        metrics.append(_metric("total", timer.total_ns()))
+        metrics.append(f'instance;desc="{self.id}"')
+        with self._lock:
+            first, self._told = not self._told, True
+        if first and self._cold_ns is not None:
+            metrics.append(_metric("cold", self._cold_ns))
+            metrics.extend(_metric(name, dur_ns) for name, dur_ns in self.cold_phases_ns.items())
+            metrics.append(f'engine;desc="{self.engine}"')
+        return ", ".join(metrics)
+
+
+def _metric(name: str, dur_ns: int) -> str:
+    return f"{name};dur={dur_ns / 1e6:.3f}"

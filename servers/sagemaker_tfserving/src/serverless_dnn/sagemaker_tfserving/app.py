@@ -1,0 +1,97 @@
+"""The two routes of a SageMaker container, as a Flask application.
+
+The contract is SageMaker's (https://docs.aws.amazon.com/sagemaker/latest/dg/your-algorithms-inference-code.html); the
+custom attributes that choose a model are those of the TensorFlow Serving container SageMaker ships.
+"""
+
+import re
+from collections.abc import Mapping
+
+from flask import Flask, Response, request
+
+from serverless_dnn.runtime.codecs import npy, predict_proto
+from serverless_dnn.runtime.errors import InvalidArgumentError, UnimplementedError, UnsupportedMediaTypeError
+from serverless_dnn.runtime.http_predict import JSON_TYPE, HttpReply, HttpRequest
+from serverless_dnn.runtime.repository import ModelRepository, Servable
+from serverless_dnn.runtime.rest_api import RestApi, error_body
+from serverless_dnn.runtime.settings import ServerSettings
+from serverless_dnn.runtime.timing import Instance
+
+CUSTOM_ATTRIBUTES = "x-amzn-sagemaker-custom-attributes"
+# SageMaker passes at most this many characters of custom attributes (InvokeEndpoint API).
+_MAX_ATTRIBUTES_CHARACTERS = 1024
+_CONTENT_TYPES = (JSON_TYPE, npy.CONTENT_TYPE, predict_proto.CONTENT_TYPE)
+_ATTRIBUTE = re.compile(r"tfs-(?P<name>[a-z\-]+)=(?P<value>[^,]+)")
+
+
+def create_app(repository: ModelRepository, instance: Instance, settings: ServerSettings) -> Flask:
+    """Make the application.
+
+    Args:
+        repository: The models, loaded.
+        instance: Names this process in every answer.
+        settings: How to serve.
+
+    Returns:
+        A WSGI application with ``/ping`` and ``/invocations``.
+    """
+    app = Flask(__name__)
+    # One byte more than allowed, so that the body's own check answers with its size in words.
+    app.config["MAX_CONTENT_LENGTH"] = settings.max_body_bytes + 1
+    api = RestApi(repository, instance, settings.max_body_bytes)
+    # As upstream: the model found first is asked when a request names none.
+    default_name = settings.model_name or repository.all()[0].model_name
+
+    @app.get("/ping")
+    def ping() -> Response:
+        return Response(status=200)
+
+    @app.post("/invocations")
+    def invocations() -> Response:
+        http_request = HttpRequest(
+            method="POST",
+            path=request.path,
+            headers={name.lower(): value for name, value in request.headers.items()},
+            body=request.get_data(),
+        )
+        return _respond(api.predict(http_request, lambda: _find_servable(repository, default_name, http_request)))
+
+    @app.errorhandler(404)
+    @app.errorhandler(405)
+    def not_found(_error: Exception) -> Response:
+        return Response(error_body("Not Found"), 404, content_type=JSON_TYPE)
+
+    @app.errorhandler(413)
+    def too_large(_error: Exception) -> Response:
+        message = f"the body is larger than the {settings.max_body_bytes} bytes this server takes"
+        return Response(error_body(message), 413, content_type=JSON_TYPE)
+
+    return app
+
+
+def _find_servable(repository: ModelRepository, default_name: str, http_request: HttpRequest) -> Servable:
+    if http_request.content_type not in _CONTENT_TYPES:
+        raise UnsupportedMediaTypeError(
+            f"Unsupported Media Type: {http_request.content_type or 'Unknown'}; send one of {', '.join(_CONTENT_TYPES)}"
+        )
+    attributes = _attributes(http_request.headers)
+    if (method := attributes.get("method", "predict")) != "predict":
+        raise UnimplementedError(f"tfs-method={method} is not offered: send predict")
+    version = attributes.get("model-version")
+    if version is not None and not version.isdecimal():
+        raise InvalidArgumentError(f"tfs-model-version must be a number, got {version!r}")
+    return repository.get(attributes.get("model-name", default_name), None if version is None else int(version))
+
+
+def _attributes(headers: Mapping[str, str]) -> dict[str, str]:
+    found = _ATTRIBUTE.finditer(headers.get(CUSTOM_ATTRIBUTES, ""))
+    return {match["name"]: match["value"].strip() for match in found}
+
+
+def _respond(reply: HttpReply) -> Response:
+    response = Response(reply.body, reply.status, content_type=reply.content_type)
+    timing = reply.headers["server-timing"]
+    response.headers["Server-Timing"] = timing
+    # The only response header of a container's own that reaches the caller of InvokeEndpoint.
+    response.headers["X-Amzn-SageMaker-Custom-Attributes"] = timing[:_MAX_ATTRIBUTES_CHARACTERS]
+    return response

@@ -1,0 +1,96 @@
+"""The command ``sdnn-sagemaker``."""
+
+import os
+import sys
+from typing import Any
+
+import click
+from gunicorn.app.base import BaseApplication
+from gunicorn.arbiter import Arbiter
+
+from serverless_dnn.runtime.command_line import environment_option, exit_on_serving_error, server_options
+from serverless_dnn.runtime.errors import ServingError
+from serverless_dnn.runtime.lifecycle import announce_ready, start_repository
+from serverless_dnn.runtime.logs import log_to_stderr
+from serverless_dnn.runtime.settings import ServerSettings, port_from_environment
+from serverless_dnn.runtime.timing import Instance
+
+# SageMaker unpacks a model's archive here.
+MODEL_FOLDER = "/opt/ml/model"
+# SageMaker ends a request after 60 s; the worker must outlive that.
+_WORKER_TIMEOUT_S = 70
+# /ping must answer while an invocation runs.
+_WORKER_THREADS = 8
+
+
+class _Container(BaseApplication):  # type: ignore[misc] # gunicorn ships no types
+    """gunicorn with one worker, which loads the models: TensorFlow must not be loaded before a fork."""
+
+    def __init__(self, settings: ServerSettings, port: int) -> None:
+        self._settings = settings
+        self._port = port
+        # The cold start began with this process, not with the worker forked from it.
+        self._birth_ns = Instance().birth_ns
+        super().__init__()
+
+    def load_config(self) -> None:
+        """Configure gunicorn."""
+        options = {
+            "bind": f"{self._settings.host}:{self._port}",
+            "workers": 1,
+            "worker_class": "gthread",
+            "threads": _WORKER_THREADS,
+            "timeout": _WORKER_TIMEOUT_S,
+            # SageMaker kills 30 s after SIGTERM.
+            "graceful_timeout": 25,
+            "keepalive": 75,
+            # The heartbeat file must be in memory; the default folder may be a disk that stalls.
+            "worker_tmp_dir": "/dev/shm",  # noqa: S108
+            "accesslog": None,
+            "loglevel": "warning",
+            "post_worker_init": self._announce,
+        }
+        for name, value in options.items():
+            self.cfg.set(name, value)
+
+    def load(self) -> Any:
+        """Load the models and make the application, in the worker."""
+        self._instance = Instance(birth_ns=self._birth_ns)
+        try:
+            repository = start_repository(self._settings, self._instance)
+        except ServingError as error:
+            click.echo(f"sdnn-sagemaker: {error}", err=True)
+            sys.exit(Arbiter.WORKER_BOOT_ERROR)
+        with self._instance.starting("import"):
+            from serverless_dnn.sagemaker_tfserving.app import create_app
+        return create_app(repository, self._instance, self._settings)
+
+    def _announce(self, worker: Any) -> None:
+        self._instance.ready()
+        host, port = worker.sockets[0].sock.getsockname()[:2]
+        announce_ready(self._settings.ready_file, host, port)
+
+
+@click.group(epilog="Example: sdnn-sagemaker serve --model-base-path models/mobilenet_v1 --port 8080")
+def main() -> None:
+    """Serve TensorFlow SavedModels behind the contract of a SageMaker container."""
+
+
+@main.command(context_settings={"max_content_width": 120})
+@server_options
+@environment_option("--host", "SDNN_HOST", "The address to listen on; all by default.")
+@environment_option("--port", "SAGEMAKER_BIND_TO_PORT", "The port to listen on; 8080 by default, 0 takes any free one.")
+def serve() -> None:
+    """Answer /ping and /invocations; this is what SageMaker starts."""
+    log_to_stderr()
+    with exit_on_serving_error("sdnn-sagemaker"):
+        settings = ServerSettings.from_environment(default_base_path=MODEL_FOLDER)
+        port = port_from_environment("SAGEMAKER_BIND_TO_PORT")
+    parent_pid = os.getpid()
+    try:
+        _Container(settings, port).run()
+    except SystemExit as end:
+        # The forked worker leaves here too, and its parent knows it by its code.
+        if os.getpid() == parent_pid and end.code:
+            sys.exit(1)
+        raise
