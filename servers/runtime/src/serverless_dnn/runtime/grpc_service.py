@@ -9,7 +9,7 @@ import logging
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from concurrent.futures import Executor
-from typing import TypeVar
+from typing import TypeAlias, TypeVar
 
 import grpc
 import grpc.aio
@@ -38,8 +38,9 @@ _STREAM_WINDOW = 16
 # TensorFlow Serving cuts longer messages (tensorflow_serving/util/.../grpc_status_util).
 _MAX_MESSAGE_CHARACTERS = 1024
 
-_Handlers = dict[str, grpc.RpcMethodHandler[bytes, bytes]]
-_Context = grpc.aio.ServicerContext[bytes, bytes]
+# grpc's classes are generic in their type stubs alone.
+_Handlers: TypeAlias = "dict[str, grpc.RpcMethodHandler[bytes, bytes]]"
+_Context: TypeAlias = "grpc.aio.ServicerContext[bytes, bytes]"
 _MessageT = TypeVar("_MessageT", bound=Message)
 _CODES = {code.value[0]: code for code in grpc.StatusCode}
 
@@ -113,8 +114,8 @@ class GrpcService:
             _log.exception("a call failed through a fault of this server")
             raise InternalError("internal error: the server's log has the details") from error
 
-    def _metadata(self, timer: PhaseTimer) -> grpc.aio.Metadata:
-        return grpc.aio.Metadata(("server-timing", self._instance.server_timing(timer)))
+    def _metadata(self, timer: PhaseTimer) -> tuple[tuple[str, str]]:
+        return (("server-timing", self._instance.server_timing(timer)),)
 
     def _servable(self, spec: model_spec_pb2.ModelSpec) -> Servable:
         version = spec.version.value if spec.HasField("version") else None

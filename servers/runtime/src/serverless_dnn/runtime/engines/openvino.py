@@ -76,7 +76,7 @@ class OpenVinoModel:
         request = self._idle.get()
         try:
             for alias, array in inputs.items():
-                request.set_tensor(self._inputs[alias], self._tensor(array, shared_memory=True))
+                request.set_tensor(self._inputs[alias], self._tensor(array, shared_memory=array.flags.writeable))
             request.infer()
             # The request reuses its output memory for the next caller.
             return {alias: request.get_tensor(port).data.copy() for alias, port in self._outputs.items()}
