@@ -1,3 +1,6 @@
-"""The four models of the paper: build, export, prepare inputs, read outputs."""
+"""The paper's models: build them, export them, prepare their inputs, read their outputs.
+
+Only ``architectures`` and ``export`` import TensorFlow; everything else runs where TensorFlow is not installed.
+"""
 
 __version__ = "0.1.0"

@@ -1,0 +1,1 @@
+"""Models in Keras; importing a module here imports TensorFlow."""

@@ -1,0 +1,51 @@
+"""The arrays of one benchmark request: a real photograph, prepared for the model."""
+
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+from numpy.typing import NDArray
+
+from serverless_dnn.models.errors import InputError
+from serverless_dnn.models.image_classification import load_photograph, preprocess
+from serverless_dnn.models.registry import get_model
+
+SAMPLE_CREDIT = "Grace Hopper, U.S. Navy portrait, public domain; shipped with matplotlib"
+
+
+def sample_photograph() -> Path:
+    """A real photograph that is already on the machine: matplotlib ships the Navy's portrait of Grace Hopper.
+
+    Returns:
+        The file's path; the picture is a work of the U.S. federal government, in the public domain.
+
+    Raises:
+        InputError: matplotlib is not installed.
+    """
+    # Looked up without importing: matplotlib takes half a second to import.
+    spec = find_spec("matplotlib")
+    if spec is not None and spec.origin is not None:
+        path = Path(spec.origin).parent / "mpl-data" / "sample_data" / "grace_hopper.jpg"
+        if path.is_file():
+            return path
+    raise InputError("no sample photograph: install matplotlib, which ships one, or name a file with --photograph")
+
+
+def make_request(name: str, photograph: Path | None = None) -> dict[str, NDArray[Any]]:
+    """The arrays of one request, of batch 1.
+
+    Args:
+        name: The model.
+        photograph: The picture to send; ``None`` takes the sample photograph.
+
+    Returns:
+        Arrays by input name.
+
+    Raises:
+        UnknownModelError: There is no such model.
+        InputError: The picture cannot be read.
+    """
+    spec = get_model(name).inputs[0]
+    side = spec.shape[1]
+    assert side is not None
+    return {spec.name: preprocess(load_photograph(photograph or sample_photograph()), side)}
