@@ -61,7 +61,7 @@ def export(name: str, folder: Path, weights: str, seed: int, version: int) -> No
         for model in MODELS if name == "all" else (name,):
             if weights == "random":
                 _ERRORS.print(
-                    f"[yellow]{model}: RANDOM weights (seed {seed})[/]: right in size and speed, not in answers"
+                    f"[yellow]{model}: RANDOM weights (seed {seed})[/]: right in size and speed, not in what it says"
                 )
             with _ERRORS.status(model) as status:
                 path = export_model(
