@@ -1,0 +1,105 @@
+"""The command ``sdnn-bench``."""
+
+import os
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import click
+from rich.console import Console
+
+from serverless_dnn.bench.errors import BenchError
+from serverless_dnn.client.errors import ClientError
+from serverless_dnn.models.errors import ModelsError
+
+_PLATFORMS = ("lambda", "sagemaker", "cloudrun")
+_ENGINES = ("auto", "tensorflow", "openvino")
+_FORMATS = ("json", "npy", "protobuf")
+_FOLDER = click.Path(path_type=Path, file_okay=False)
+_INTERRUPTED = 130
+
+
+@click.group(context_settings={"auto_envvar_prefix": "SDNN_BENCH", "max_content_width": 120})
+def main() -> None:
+    """Measure one model on a function, a special-purpose endpoint and a container."""
+
+
+@main.command()
+@click.option("--model", default="mobilenet_v1", show_default=True, help="A model of `sdnn-models list`.")
+@click.option(
+    "--photograph", type=click.Path(path_type=Path), help="What to send; by default a portrait matplotlib ships."
+)
+@click.option("--platform", "platforms", multiple=True, type=click.Choice(_PLATFORMS), help="Which; all by default.")
+@click.option("--requests", default=40, show_default=True, type=click.IntRange(1, 1000), help="Of each experiment.")
+@click.option(
+    "--engine",
+    default="auto",
+    show_default=True,
+    type=click.Choice(["auto", "tensorflow", "openvino"]),
+    help="What runs the model.",
+)
+@click.option("--body-format", default="json", show_default=True, type=click.Choice(_FORMATS), help="Of REST bodies.")
+@click.option("--instances", type=click.IntRange(1), help="At once, on Lambda and SageMaker; the CPUs by default.")
+@click.option(
+    "--models-dir",
+    default=".cache/models",
+    show_default=True,
+    type=click.Path(path_type=Path),
+    help="Where models are.",
+)
+@click.option("--runs-dir", default="runs", show_default=True, type=click.Path(path_type=Path), help="Where runs go.")
+def run(**options: Any) -> None:
+    r"""Run the experiment: a cold start, then requests one after another, then all at once, on each platform.
+
+    Real server processes run behind the platforms' own APIs on this machine; no account is needed.
+
+    \b
+    Examples:
+      sdnn-bench run
+      sdnn-bench run --engine tensorflow --platform cloudrun --requests 100
+      sdnn-bench run --body-format npy --photograph cat.jpg
+    """
+    # Imported here so that --help and wrong options answer at once.
+    from serverless_dnn.bench.main_job import RunOptions, run_main_job
+    from serverless_dnn.bench.table import print_run
+
+    options["platforms"] = options["platforms"] or _PLATFORMS
+    options["instances"] = options["instances"] or len(os.sched_getaffinity(0))
+    with _one_line_errors():
+        folder, result, samples = run_main_job(RunOptions(**options), Console(stderr=True))
+        console = Console()
+        print_run(result, samples, console)
+        console.print(f"report: {folder / 'report.html'}", soft_wrap=True)
+    sys.exit(1 if result.reasons else 0)
+
+
+@main.command()
+@click.argument("folder", type=click.Path(path_type=Path))
+def report(folder: Path) -> None:
+    r"""Print a run again from its FOLDER, and write its page anew.
+
+    \b
+    Example:
+      sdnn-bench report runs/20261124T101500.000000Z-mobilenet_v1
+    """
+    from serverless_dnn.bench.report import write_report
+    from serverless_dnn.bench.run_folder import read_run
+    from serverless_dnn.bench.table import print_run
+
+    with _one_line_errors():
+        print_run(*read_run(folder), Console())
+        click.echo(f"report: {write_report(folder)}")
+
+
+@contextmanager
+def _one_line_errors() -> Iterator[None]:
+    try:
+        yield
+    except (BenchError, ClientError, ModelsError) as error:
+        click.echo(f"sdnn-bench: {error}", err=True)
+        sys.exit(1)
+    except KeyboardInterrupt:
+        click.echo("sdnn-bench: interrupted; nothing was kept", err=True)
+        sys.exit(_INTERRUPTED)

@@ -1,0 +1,1 @@
+"""Where models are served: the three local platforms."""

@@ -1,0 +1,103 @@
+"""A run as tables for a terminal, from its folder alone."""
+
+from collections.abc import Sequence
+
+from rich.console import Console, Group, RenderableType
+from rich.table import Table
+from rich.text import Text
+
+from serverless_dnn.bench.run_folder import Run
+from serverless_dnn.bench.samples import Sample
+from serverless_dnn.bench.summary import WarmSummary, engine_of, summarize_cold, summarize_warm
+
+EXPERIMENT_TITLES = {"sequential": "one after another", "burst": "all at once"}
+ABSENT = "–"
+
+
+def run_tables(run: Run, samples: Sequence[Sample]) -> RenderableType:
+    """A run's tables.
+
+    Args:
+        run: The run.
+        samples: Its requests.
+
+    Returns:
+        What rich prints: warm requests, cold starts, and the verdict.
+    """
+    verdict = Text(f"{run.verdict}", "bold green" if not run.reasons else "bold red")
+    if run.largest_difference is not None:
+        verdict.append(f"  outputs of the platforms differ by at most {run.largest_difference:.2g}", "default")
+    for reason in run.reasons:
+        verdict.append(f"\n  {reason}", "red")
+    return Group(_warm_table(run, samples), _cold_table(run, samples), verdict)
+
+
+def print_run(run: Run, samples: Sequence[Sample], console: Console) -> None:
+    """Print a run.
+
+    Args:
+        run: The run.
+        samples: Its requests.
+        console: Where.
+    """
+    console.print(run_tables(run, samples))
+
+
+def _warm_table(run: Run, samples: Sequence[Sample]) -> Table:
+    table = Table(title=f"{run.model}, {run.options['requests']} requests", title_justify="left", padding=(0, 1))
+    for title in ("platform", "protocol", "engine in model server", "requests"):
+        table.add_column(title, overflow="fold")
+    for title in ("bytes out", "back", "p50 ms", "p95", "p99", "compute p50", "overhead", "failed"):
+        table.add_column(title, justify="right")
+    for facts in run.platforms:
+        for experiment in ("sequential", "burst"):
+            row = summarize_warm(samples, facts["name"], experiment)
+            table.add_row(
+                f"{facts['name']} ({facts['customization']})",
+                facts["protocol"],
+                f"{engine_of(samples, facts['name']) or 'unknown engine'} in {facts['model_server']}",
+                EXPERIMENT_TITLES[experiment],
+                *_numbers(row),
+            )
+        table.add_section()
+    return table
+
+
+def _numbers(row: WarmSummary) -> list[str]:
+    failed = sum(row.failures.values())
+    return [
+        ABSENT if row.bytes_sent is None else f"{row.bytes_sent:,}",
+        ABSENT if row.bytes_received is None else f"{row.bytes_received:,}",
+        *(milliseconds(value) for value in (row.p50_ms, row.p95_ms, row.p99_ms, row.compute_p50_ms)),
+        ABSENT if row.overhead_share is None else f"{row.overhead_share:.0%}",
+        f"[red]{failed}[/]" if failed else "0",
+    ]
+
+
+def _cold_table(run: Run, samples: Sequence[Sample]) -> Table:
+    rows = [summarize_cold(samples, facts["name"]) for facts in run.platforms]
+    phases = list(dict.fromkeys(name for row in rows for name in row.phases_ms))
+    table = Table(title="cold start, from a request without an instance to its answer, ms", title_justify="left")
+    table.add_column("platform")
+    for title in ("total", *phases):
+        table.add_column(title, justify="right")
+    for row in rows:
+        cells = [milliseconds(row.phases_ms.get(name)) for name in phases]
+        table.add_row(
+            row.platform, milliseconds(row.total_ms) if row.failure is None else f"[red]{row.failure}", *cells
+        )
+    return table
+
+
+def milliseconds(value: float | None) -> str:
+    """Print milliseconds with three digits.
+
+    Args:
+        value: Milliseconds, or ``None``.
+
+    Returns:
+        The text; a dash for ``None``.
+    """
+    if value is None:
+        return ABSENT
+    return f"{value:,.0f}" if value >= 100 else f"{value:.1f}" if value >= 10 else f"{value:.2f}"
