@@ -234,26 +234,6 @@ class ReloadConfigResponse(google.protobuf.message.Message):
 
     DESCRIPTOR: google.protobuf.descriptor.Descriptor
 
-    @typing.final
-    class Metric(google.protobuf.message.Message):
-        """A counter and what it rose by."""
-
-        DESCRIPTOR: google.protobuf.descriptor.Descriptor
-
-        NAME_FIELD_NUMBER: builtins.int
-        INT64_VALUE_INCREASE_FIELD_NUMBER: builtins.int
-        name: builtins.str
-        """The counter."""
-        int64_value_increase: builtins.int
-        """By how much it rose."""
-        def __init__(
-            self,
-            *,
-            name: builtins.str = ...,
-            int64_value_increase: builtins.int = ...,
-        ) -> None: ...
-        def ClearField(self, field_name: typing.Literal["int64_value_increase", b"int64_value_increase", "name", b"name"]) -> None: ...
-
     STATUS_FIELD_NUMBER: builtins.int
     METRIC_FIELD_NUMBER: builtins.int
     @property
@@ -261,16 +241,40 @@ class ReloadConfigResponse(google.protobuf.message.Message):
         """OK, or why not."""
 
     @property
-    def metric(self) -> google.protobuf.internal.containers.RepeatedCompositeFieldContainer[Global___ReloadConfigResponse.Metric]:
+    def metric(self) -> google.protobuf.internal.containers.RepeatedCompositeFieldContainer[Global___Metric]:
         """The counters asked for."""
 
     def __init__(
         self,
         *,
         status: serverless_dnn.protos.v1.status_pb2.StatusProto | None = ...,
-        metric: collections.abc.Iterable[Global___ReloadConfigResponse.Metric] | None = ...,
+        metric: collections.abc.Iterable[Global___Metric] | None = ...,
     ) -> None: ...
     def HasField(self, field_name: typing.Literal["status", b"status"]) -> builtins.bool: ...
     def ClearField(self, field_name: typing.Literal["metric", b"metric", "status", b"status"]) -> None: ...
 
 Global___ReloadConfigResponse: typing_extensions.TypeAlias = ReloadConfigResponse
+
+@typing.final
+class Metric(google.protobuf.message.Message):
+    """A counter and what it rose by."""
+
+    DESCRIPTOR: google.protobuf.descriptor.Descriptor
+
+    NAME_FIELD_NUMBER: builtins.int
+    INT64_VALUE_INCREASE_FIELD_NUMBER: builtins.int
+    name: builtins.str
+    """The counter."""
+    int64_value_increase: builtins.int
+    """By how much."""
+    def __init__(
+        self,
+        *,
+        name: builtins.str = ...,
+        int64_value_increase: builtins.int = ...,
+    ) -> None: ...
+    def HasField(self, field_name: typing.Literal["int64_value_increase", b"int64_value_increase", "value_increase", b"value_increase"]) -> builtins.bool: ...
+    def ClearField(self, field_name: typing.Literal["int64_value_increase", b"int64_value_increase", "name", b"name", "value_increase", b"value_increase"]) -> None: ...
+    def WhichOneof(self, oneof_group: typing.Literal["value_increase", b"value_increase"]) -> typing.Literal["int64_value_increase"] | None: ...
+
+Global___Metric: typing_extensions.TypeAlias = Metric

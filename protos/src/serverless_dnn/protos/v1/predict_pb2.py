@@ -26,7 +26,7 @@ from serverless_dnn.protos.v1 import model_spec_pb2 as serverless__dnn_dot_proto
 from serverless_dnn.protos.v1 import tensor_pb2 as serverless__dnn_dot_protos_dot_v1_dot_tensor__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n&serverless_dnn/protos/v1/predict.proto\x12\x18serverless_dnn.protos.v1\x1a)serverless_dnn/protos/v1/model_spec.proto\x1a%serverless_dnn/protos/v1/tensor.proto\"\xd8\x03\n\x0ePredictRequest\x12\x37\n\nmodel_spec\x18\x01 \x01(\x0b\x32#.serverless_dnn.protos.v1.ModelSpec\x12\x44\n\x06inputs\x18\x02 \x03(\x0b\x32\x34.serverless_dnn.protos.v1.PredictRequest.InputsEntry\x12\x15\n\routput_filter\x18\x03 \x03(\t\x12R\n\x18predict_streamed_options\x18\x05 \x01(\x0b\x32\x30.serverless_dnn.protos.v1.PredictStreamedOptions\x12\x16\n\tclient_id\x18\x06 \x01(\x0cH\x00\x88\x01\x01\x12\x46\n\x0frequest_options\x18\x07 \x01(\x0b\x32(.serverless_dnn.protos.v1.RequestOptionsH\x01\x88\x01\x01\x1aT\n\x0bInputsEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\x34\n\x05value\x18\x02 \x01(\x0b\x32%.serverless_dnn.protos.v1.TensorProto:\x02\x38\x01\x42\x0c\n\n_client_idB\x12\n\x10_request_optionsJ\x04\x08\x04\x10\x05\"\xea\x01\n\x0fPredictResponse\x12G\n\x07outputs\x18\x01 \x03(\x0b\x32\x36.serverless_dnn.protos.v1.PredictResponse.OutputsEntry\x12\x37\n\nmodel_spec\x18\x02 \x01(\x0b\x32#.serverless_dnn.protos.v1.ModelSpec\x1aU\n\x0cOutputsEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\x34\n\x05value\x18\x02 \x01(\x0b\x32%.serverless_dnn.protos.v1.TensorProto:\x02\x38\x01\"\xe7\x02\n\x16PredictStreamedOptions\x12T\n\rrequest_state\x18\x01 \x01(\x0e\x32=.serverless_dnn.protos.v1.PredictStreamedOptions.RequestState\x12_\n\x10split_dimensions\x18\x02 \x03(\x0b\x32\x45.serverless_dnn.protos.v1.PredictStreamedOptions.SplitDimensionsEntry\x12\x1e\n\x16return_single_response\x18\x03 \x01(\x08\x1a\x36\n\x14SplitDimensionsEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\x05:\x02\x38\x01\">\n\x0cRequestState\x12\x08\n\x04NONE\x10\x00\x12\t\n\x05SPLIT\x10\x01\x12\r\n\tEND_SPLIT\x10\x02\x12\n\n\x06\x43\x41NCEL\x10\x03\"\xf4\x02\n\x0eRequestOptions\x12\x16\n\tclient_id\x18\x01 \x01(\x0cH\x00\x88\x01\x01\x12\x1f\n\x12\x64\x65terministic_mode\x18\x02 \x01(\x05H\x01\x88\x01\x01\x12\x32\n%return_additional_arrays_from_prefill\x18\x03 \x01(\x08H\x02\x88\x01\x01\x12\x1e\n\x11return_stoptokens\x18\x04 \x01(\x08H\x03\x88\x01\x01\x12\x1d\n\x10max_cache_length\x18\x06 \x01(\x05H\x04\x88\x01\x01\x12\"\n\x15return_all_stoptokens\x18\t \x01(\x08H\x05\x88\x01\x01\x42\x0c\n\n_client_idB\x15\n\x13_deterministic_modeB(\n&_return_additional_arrays_from_prefillB\x14\n\x12_return_stoptokensB\x13\n\x11_max_cache_lengthB\x18\n\x16_return_all_stoptokensb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n&serverless_dnn/protos/v1/predict.proto\x12\x18serverless_dnn.protos.v1\x1a)serverless_dnn/protos/v1/model_spec.proto\x1a%serverless_dnn/protos/v1/tensor.proto\"\xf6\x08\n\x0ePredictRequest\x12\x37\n\nmodel_spec\x18\x01 \x01(\x0b\x32#.serverless_dnn.protos.v1.ModelSpec\x12\x44\n\x06inputs\x18\x02 \x03(\x0b\x32\x34.serverless_dnn.protos.v1.PredictRequest.InputsEntry\x12\x15\n\routput_filter\x18\x03 \x03(\t\x12R\n\x18predict_streamed_options\x18\x05 \x01(\x0b\x32\x30.serverless_dnn.protos.v1.PredictStreamedOptions\x12\x16\n\tclient_id\x18\x06 \x01(\x0cH\x00\x88\x01\x01\x12U\n\x0frequest_options\x18\x07 \x01(\x0b\x32\x37.serverless_dnn.protos.v1.PredictRequest.RequestOptionsH\x01\x88\x01\x01\x1a\x8c\x05\n\x0eRequestOptions\x12\x16\n\tclient_id\x18\x01 \x01(\x0cH\x00\x88\x01\x01\x12j\n\x12\x64\x65terministic_mode\x18\x02 \x01(\x0e\x32I.serverless_dnn.protos.v1.PredictRequest.RequestOptions.DeterministicModeH\x01\x88\x01\x01\x12\x32\n%return_additional_arrays_from_prefill\x18\x03 \x01(\x08H\x02\x88\x01\x01\x12\x19\n\x11return_stoptokens\x18\x04 \x03(\x03\x12\x1d\n\x10max_cache_length\x18\x06 \x01(\x03H\x03\x88\x01\x01\x12\"\n\x15return_all_stoptokens\x18\t \x01(\x08H\x04\x88\x01\x01\x12Y\n\thandshake\x18\r \x01(\x0b\x32\x41.serverless_dnn.protos.v1.PredictRequest.RequestOptions.HandshakeH\x05\x88\x01\x01\x1a,\n\tHandshake\x12\x1f\n\x17\x65stimated_payload_bytes\x18\x01 \x01(\x03\"O\n\x11\x44\x65terministicMode\x12\"\n\x1e\x44\x45TERMINISTIC_MODE_UNSPECIFIED\x10\x00\x12\x16\n\x12\x46IXED_DECODER_SLOT\x10\x01\x42\x0c\n\n_client_idB\x15\n\x13_deterministic_modeB(\n&_return_additional_arrays_from_prefillB\x13\n\x11_max_cache_lengthB\x18\n\x16_return_all_stoptokensB\x0c\n\n_handshake\x1aT\n\x0bInputsEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\x34\n\x05value\x18\x02 \x01(\x0b\x32%.serverless_dnn.protos.v1.TensorProto:\x02\x38\x01\x42\x0c\n\n_client_idB\x12\n\x10_request_optionsJ\x04\x08\x04\x10\x05\"\xea\x01\n\x0fPredictResponse\x12G\n\x07outputs\x18\x01 \x03(\x0b\x32\x36.serverless_dnn.protos.v1.PredictResponse.OutputsEntry\x12\x37\n\nmodel_spec\x18\x02 \x01(\x0b\x32#.serverless_dnn.protos.v1.ModelSpec\x1aU\n\x0cOutputsEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\x34\n\x05value\x18\x02 \x01(\x0b\x32%.serverless_dnn.protos.v1.TensorProto:\x02\x38\x01\"\xe7\x02\n\x16PredictStreamedOptions\x12T\n\rrequest_state\x18\x01 \x01(\x0e\x32=.serverless_dnn.protos.v1.PredictStreamedOptions.RequestState\x12_\n\x10split_dimensions\x18\x02 \x03(\x0b\x32\x45.serverless_dnn.protos.v1.PredictStreamedOptions.SplitDimensionsEntry\x12\x1e\n\x16return_single_response\x18\x03 \x01(\x08\x1a\x36\n\x14SplitDimensionsEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\x05:\x02\x38\x01\">\n\x0cRequestState\x12\x08\n\x04NONE\x10\x00\x12\t\n\x05SPLIT\x10\x01\x12\r\n\tEND_SPLIT\x10\x02\x12\n\n\x06\x43\x41NCEL\x10\x03\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -40,19 +40,23 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_PREDICTSTREAMEDOPTIONS_SPLITDIMENSIONSENTRY']._loaded_options = None
   _globals['_PREDICTSTREAMEDOPTIONS_SPLITDIMENSIONSENTRY']._serialized_options = b'8\001'
   _globals['_PREDICTREQUEST']._serialized_start=151
-  _globals['_PREDICTREQUEST']._serialized_end=623
-  _globals['_PREDICTREQUEST_INPUTSENTRY']._serialized_start=499
-  _globals['_PREDICTREQUEST_INPUTSENTRY']._serialized_end=583
-  _globals['_PREDICTRESPONSE']._serialized_start=626
-  _globals['_PREDICTRESPONSE']._serialized_end=860
-  _globals['_PREDICTRESPONSE_OUTPUTSENTRY']._serialized_start=775
-  _globals['_PREDICTRESPONSE_OUTPUTSENTRY']._serialized_end=860
-  _globals['_PREDICTSTREAMEDOPTIONS']._serialized_start=863
-  _globals['_PREDICTSTREAMEDOPTIONS']._serialized_end=1222
-  _globals['_PREDICTSTREAMEDOPTIONS_SPLITDIMENSIONSENTRY']._serialized_start=1104
-  _globals['_PREDICTSTREAMEDOPTIONS_SPLITDIMENSIONSENTRY']._serialized_end=1158
-  _globals['_PREDICTSTREAMEDOPTIONS_REQUESTSTATE']._serialized_start=1160
-  _globals['_PREDICTSTREAMEDOPTIONS_REQUESTSTATE']._serialized_end=1222
-  _globals['_REQUESTOPTIONS']._serialized_start=1225
-  _globals['_REQUESTOPTIONS']._serialized_end=1597
+  _globals['_PREDICTREQUEST']._serialized_end=1293
+  _globals['_PREDICTREQUEST_REQUESTOPTIONS']._serialized_start=515
+  _globals['_PREDICTREQUEST_REQUESTOPTIONS']._serialized_end=1167
+  _globals['_PREDICTREQUEST_REQUESTOPTIONS_HANDSHAKE']._serialized_start=902
+  _globals['_PREDICTREQUEST_REQUESTOPTIONS_HANDSHAKE']._serialized_end=946
+  _globals['_PREDICTREQUEST_REQUESTOPTIONS_DETERMINISTICMODE']._serialized_start=948
+  _globals['_PREDICTREQUEST_REQUESTOPTIONS_DETERMINISTICMODE']._serialized_end=1027
+  _globals['_PREDICTREQUEST_INPUTSENTRY']._serialized_start=1169
+  _globals['_PREDICTREQUEST_INPUTSENTRY']._serialized_end=1253
+  _globals['_PREDICTRESPONSE']._serialized_start=1296
+  _globals['_PREDICTRESPONSE']._serialized_end=1530
+  _globals['_PREDICTRESPONSE_OUTPUTSENTRY']._serialized_start=1445
+  _globals['_PREDICTRESPONSE_OUTPUTSENTRY']._serialized_end=1530
+  _globals['_PREDICTSTREAMEDOPTIONS']._serialized_start=1533
+  _globals['_PREDICTSTREAMEDOPTIONS']._serialized_end=1892
+  _globals['_PREDICTSTREAMEDOPTIONS_SPLITDIMENSIONSENTRY']._serialized_start=1774
+  _globals['_PREDICTSTREAMEDOPTIONS_SPLITDIMENSIONSENTRY']._serialized_end=1828
+  _globals['_PREDICTSTREAMEDOPTIONS_REQUESTSTATE']._serialized_start=1830
+  _globals['_PREDICTSTREAMEDOPTIONS_REQUESTSTATE']._serialized_end=1892
 # @@protoc_insertion_point(module_scope)

@@ -28,6 +28,98 @@ class PredictRequest(google.protobuf.message.Message):
     DESCRIPTOR: google.protobuf.descriptor.Descriptor
 
     @typing.final
+    class RequestOptions(google.protobuf.message.Message):
+        """Options of language-model servers, carried so that no byte of a request is lost."""
+
+        DESCRIPTOR: google.protobuf.descriptor.Descriptor
+
+        class _DeterministicMode:
+            ValueType = typing.NewType("ValueType", builtins.int)
+            V: typing_extensions.TypeAlias = ValueType
+
+        class _DeterministicModeEnumTypeWrapper(google.protobuf.internal.enum_type_wrapper._EnumTypeWrapper[PredictRequest.RequestOptions._DeterministicMode.ValueType], builtins.type):
+            DESCRIPTOR: google.protobuf.descriptor.EnumDescriptor
+            DETERMINISTIC_MODE_UNSPECIFIED: PredictRequest.RequestOptions._DeterministicMode.ValueType  # 0
+            """Not said."""
+            FIXED_DECODER_SLOT: PredictRequest.RequestOptions._DeterministicMode.ValueType  # 1
+            """Always the same slot of the decoder."""
+
+        class DeterministicMode(_DeterministicMode, metaclass=_DeterministicModeEnumTypeWrapper):
+            """How repeatable the answer must be."""
+
+        DETERMINISTIC_MODE_UNSPECIFIED: PredictRequest.RequestOptions.DeterministicMode.ValueType  # 0
+        """Not said."""
+        FIXED_DECODER_SLOT: PredictRequest.RequestOptions.DeterministicMode.ValueType  # 1
+        """Always the same slot of the decoder."""
+
+        @typing.final
+        class Handshake(google.protobuf.message.Message):
+            """What a connection is prepared for."""
+
+            DESCRIPTOR: google.protobuf.descriptor.Descriptor
+
+            ESTIMATED_PAYLOAD_BYTES_FIELD_NUMBER: builtins.int
+            estimated_payload_bytes: builtins.int
+            """How many bytes will come."""
+            def __init__(
+                self,
+                *,
+                estimated_payload_bytes: builtins.int = ...,
+            ) -> None: ...
+            def ClearField(self, field_name: typing.Literal["estimated_payload_bytes", b"estimated_payload_bytes"]) -> None: ...
+
+        CLIENT_ID_FIELD_NUMBER: builtins.int
+        DETERMINISTIC_MODE_FIELD_NUMBER: builtins.int
+        RETURN_ADDITIONAL_ARRAYS_FROM_PREFILL_FIELD_NUMBER: builtins.int
+        RETURN_STOPTOKENS_FIELD_NUMBER: builtins.int
+        MAX_CACHE_LENGTH_FIELD_NUMBER: builtins.int
+        RETURN_ALL_STOPTOKENS_FIELD_NUMBER: builtins.int
+        HANDSHAKE_FIELD_NUMBER: builtins.int
+        client_id: builtins.bytes
+        """Who asks."""
+        deterministic_mode: Global___PredictRequest.RequestOptions.DeterministicMode.ValueType
+        """How repeatable the answer must be."""
+        return_additional_arrays_from_prefill: builtins.bool
+        """Whether the first step's other arrays are wanted."""
+        max_cache_length: builtins.int
+        """The longest cache allowed."""
+        return_all_stoptokens: builtins.bool
+        """Whether all stopping tokens are wanted."""
+        @property
+        def return_stoptokens(self) -> google.protobuf.internal.containers.RepeatedScalarFieldContainer[builtins.int]:
+            """The tokens whose results are wanted when they stop generation."""
+
+        @property
+        def handshake(self) -> Global___PredictRequest.RequestOptions.Handshake:
+            """What the connection is prepared for."""
+
+        def __init__(
+            self,
+            *,
+            client_id: builtins.bytes | None = ...,
+            deterministic_mode: Global___PredictRequest.RequestOptions.DeterministicMode.ValueType | None = ...,
+            return_additional_arrays_from_prefill: builtins.bool | None = ...,
+            return_stoptokens: collections.abc.Iterable[builtins.int] | None = ...,
+            max_cache_length: builtins.int | None = ...,
+            return_all_stoptokens: builtins.bool | None = ...,
+            handshake: Global___PredictRequest.RequestOptions.Handshake | None = ...,
+        ) -> None: ...
+        def HasField(self, field_name: typing.Literal["_client_id", b"_client_id", "_deterministic_mode", b"_deterministic_mode", "_handshake", b"_handshake", "_max_cache_length", b"_max_cache_length", "_return_additional_arrays_from_prefill", b"_return_additional_arrays_from_prefill", "_return_all_stoptokens", b"_return_all_stoptokens", "client_id", b"client_id", "deterministic_mode", b"deterministic_mode", "handshake", b"handshake", "max_cache_length", b"max_cache_length", "return_additional_arrays_from_prefill", b"return_additional_arrays_from_prefill", "return_all_stoptokens", b"return_all_stoptokens"]) -> builtins.bool: ...
+        def ClearField(self, field_name: typing.Literal["_client_id", b"_client_id", "_deterministic_mode", b"_deterministic_mode", "_handshake", b"_handshake", "_max_cache_length", b"_max_cache_length", "_return_additional_arrays_from_prefill", b"_return_additional_arrays_from_prefill", "_return_all_stoptokens", b"_return_all_stoptokens", "client_id", b"client_id", "deterministic_mode", b"deterministic_mode", "handshake", b"handshake", "max_cache_length", b"max_cache_length", "return_additional_arrays_from_prefill", b"return_additional_arrays_from_prefill", "return_all_stoptokens", b"return_all_stoptokens", "return_stoptokens", b"return_stoptokens"]) -> None: ...
+        @typing.overload
+        def WhichOneof(self, oneof_group: typing.Literal["_client_id", b"_client_id"]) -> typing.Literal["client_id"] | None: ...
+        @typing.overload
+        def WhichOneof(self, oneof_group: typing.Literal["_deterministic_mode", b"_deterministic_mode"]) -> typing.Literal["deterministic_mode"] | None: ...
+        @typing.overload
+        def WhichOneof(self, oneof_group: typing.Literal["_handshake", b"_handshake"]) -> typing.Literal["handshake"] | None: ...
+        @typing.overload
+        def WhichOneof(self, oneof_group: typing.Literal["_max_cache_length", b"_max_cache_length"]) -> typing.Literal["max_cache_length"] | None: ...
+        @typing.overload
+        def WhichOneof(self, oneof_group: typing.Literal["_return_additional_arrays_from_prefill", b"_return_additional_arrays_from_prefill"]) -> typing.Literal["return_additional_arrays_from_prefill"] | None: ...
+        @typing.overload
+        def WhichOneof(self, oneof_group: typing.Literal["_return_all_stoptokens", b"_return_all_stoptokens"]) -> typing.Literal["return_all_stoptokens"] | None: ...
+
+    @typing.final
     class InputsEntry(google.protobuf.message.Message):
         DESCRIPTOR: google.protobuf.descriptor.Descriptor
 
@@ -70,7 +162,7 @@ class PredictRequest(google.protobuf.message.Message):
         """How a request that was split over several messages belongs together."""
 
     @property
-    def request_options(self) -> Global___RequestOptions:
+    def request_options(self) -> Global___PredictRequest.RequestOptions:
         """Options of language-model servers; not used by this project's servers."""
 
     def __init__(
@@ -81,7 +173,7 @@ class PredictRequest(google.protobuf.message.Message):
         output_filter: collections.abc.Iterable[builtins.str] | None = ...,
         predict_streamed_options: Global___PredictStreamedOptions | None = ...,
         client_id: builtins.bytes | None = ...,
-        request_options: Global___RequestOptions | None = ...,
+        request_options: Global___PredictRequest.RequestOptions | None = ...,
     ) -> None: ...
     def HasField(self, field_name: typing.Literal["_client_id", b"_client_id", "_request_options", b"_request_options", "client_id", b"client_id", "model_spec", b"model_spec", "predict_streamed_options", b"predict_streamed_options", "request_options", b"request_options"]) -> builtins.bool: ...
     def ClearField(self, field_name: typing.Literal["_client_id", b"_client_id", "_request_options", b"_request_options", "client_id", b"client_id", "inputs", b"inputs", "model_spec", b"model_spec", "output_filter", b"output_filter", "predict_streamed_options", b"predict_streamed_options", "request_options", b"request_options"]) -> None: ...
@@ -209,54 +301,3 @@ class PredictStreamedOptions(google.protobuf.message.Message):
     def ClearField(self, field_name: typing.Literal["request_state", b"request_state", "return_single_response", b"return_single_response", "split_dimensions", b"split_dimensions"]) -> None: ...
 
 Global___PredictStreamedOptions: typing_extensions.TypeAlias = PredictStreamedOptions
-
-@typing.final
-class RequestOptions(google.protobuf.message.Message):
-    """Options of language-model servers, carried so that no byte of a request is lost."""
-
-    DESCRIPTOR: google.protobuf.descriptor.Descriptor
-
-    CLIENT_ID_FIELD_NUMBER: builtins.int
-    DETERMINISTIC_MODE_FIELD_NUMBER: builtins.int
-    RETURN_ADDITIONAL_ARRAYS_FROM_PREFILL_FIELD_NUMBER: builtins.int
-    RETURN_STOPTOKENS_FIELD_NUMBER: builtins.int
-    MAX_CACHE_LENGTH_FIELD_NUMBER: builtins.int
-    RETURN_ALL_STOPTOKENS_FIELD_NUMBER: builtins.int
-    client_id: builtins.bytes
-    """Who asks."""
-    deterministic_mode: builtins.int
-    """Whether and how the answer must be repeatable."""
-    return_additional_arrays_from_prefill: builtins.bool
-    """Whether the first step's other arrays are wanted."""
-    return_stoptokens: builtins.bool
-    """Whether the tokens that stopped generation are wanted."""
-    max_cache_length: builtins.int
-    """The longest cache allowed."""
-    return_all_stoptokens: builtins.bool
-    """Whether all stopping tokens are wanted."""
-    def __init__(
-        self,
-        *,
-        client_id: builtins.bytes | None = ...,
-        deterministic_mode: builtins.int | None = ...,
-        return_additional_arrays_from_prefill: builtins.bool | None = ...,
-        return_stoptokens: builtins.bool | None = ...,
-        max_cache_length: builtins.int | None = ...,
-        return_all_stoptokens: builtins.bool | None = ...,
-    ) -> None: ...
-    def HasField(self, field_name: typing.Literal["_client_id", b"_client_id", "_deterministic_mode", b"_deterministic_mode", "_max_cache_length", b"_max_cache_length", "_return_additional_arrays_from_prefill", b"_return_additional_arrays_from_prefill", "_return_all_stoptokens", b"_return_all_stoptokens", "_return_stoptokens", b"_return_stoptokens", "client_id", b"client_id", "deterministic_mode", b"deterministic_mode", "max_cache_length", b"max_cache_length", "return_additional_arrays_from_prefill", b"return_additional_arrays_from_prefill", "return_all_stoptokens", b"return_all_stoptokens", "return_stoptokens", b"return_stoptokens"]) -> builtins.bool: ...
-    def ClearField(self, field_name: typing.Literal["_client_id", b"_client_id", "_deterministic_mode", b"_deterministic_mode", "_max_cache_length", b"_max_cache_length", "_return_additional_arrays_from_prefill", b"_return_additional_arrays_from_prefill", "_return_all_stoptokens", b"_return_all_stoptokens", "_return_stoptokens", b"_return_stoptokens", "client_id", b"client_id", "deterministic_mode", b"deterministic_mode", "max_cache_length", b"max_cache_length", "return_additional_arrays_from_prefill", b"return_additional_arrays_from_prefill", "return_all_stoptokens", b"return_all_stoptokens", "return_stoptokens", b"return_stoptokens"]) -> None: ...
-    @typing.overload
-    def WhichOneof(self, oneof_group: typing.Literal["_client_id", b"_client_id"]) -> typing.Literal["client_id"] | None: ...
-    @typing.overload
-    def WhichOneof(self, oneof_group: typing.Literal["_deterministic_mode", b"_deterministic_mode"]) -> typing.Literal["deterministic_mode"] | None: ...
-    @typing.overload
-    def WhichOneof(self, oneof_group: typing.Literal["_max_cache_length", b"_max_cache_length"]) -> typing.Literal["max_cache_length"] | None: ...
-    @typing.overload
-    def WhichOneof(self, oneof_group: typing.Literal["_return_additional_arrays_from_prefill", b"_return_additional_arrays_from_prefill"]) -> typing.Literal["return_additional_arrays_from_prefill"] | None: ...
-    @typing.overload
-    def WhichOneof(self, oneof_group: typing.Literal["_return_all_stoptokens", b"_return_all_stoptokens"]) -> typing.Literal["return_all_stoptokens"] | None: ...
-    @typing.overload
-    def WhichOneof(self, oneof_group: typing.Literal["_return_stoptokens", b"_return_stoptokens"]) -> typing.Literal["return_stoptokens"] | None: ...
-
-Global___RequestOptions: typing_extensions.TypeAlias = RequestOptions

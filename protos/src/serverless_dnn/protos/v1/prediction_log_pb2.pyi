@@ -25,7 +25,7 @@ DESCRIPTOR: google.protobuf.descriptor.FileDescriptor
 
 @typing.final
 class LogMetadata(google.protobuf.message.Message):
-    """Where a logged request comes from."""
+    """Where a logged request comes from. Its other fields, which say how it was sampled, are kept unread."""
 
     DESCRIPTOR: google.protobuf.descriptor.Descriptor
 

@@ -1,0 +1,128 @@
+"""Small real SavedModels, made once, and real server processes to ask."""
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+import textwrap
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from pathlib import Path
+
+import pytest
+
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+
+_MAKE_MODELS = """
+    import sys
+    import tensorflow as tf
+
+    FLOAT = tf.TensorSpec([None], tf.float32)
+
+    class HalfPlusTwo(tf.Module):
+        def __init__(self):
+            super().__init__()
+            self.a, self.b = tf.Variable(0.5), tf.Variable(2.0)
+
+        @tf.function(input_signature=[FLOAT])
+        def predict(self, x):
+            return {"y": self.a * x + self.b}
+
+        @tf.function(input_signature=[tf.TensorSpec([None, 3], tf.float32)])
+        def rows(self, x):
+            return {"y": self.a * x + self.b}
+
+    class Types(tf.Module):
+        @tf.function(input_signature=[tf.TensorSpec([None], tf.string, "words"),
+                                      tf.TensorSpec([None], tf.int32, "counts"),
+                                      tf.TensorSpec([None], tf.bool, "flags")])
+        def predict(self, words, counts, flags):
+            return {"joined": tf.strings.join([words, tf.strings.as_string(counts)], "-"),
+                    "raw_bytes": words, "counts": counts * 2, "flags": tf.logical_not(flags)}
+
+        @tf.function(input_signature=[FLOAT])
+        def nonfinite(self, x):
+            return {"y": tf.stack([x / 0.0, 0.1 * x], axis=1)}
+
+    class Pair(tf.Module):
+        @tf.function(input_signature=[tf.TensorSpec([None, None], tf.int32, "ids"),
+                                      tf.TensorSpec([None, None], tf.int32, "mask")])
+        def predict(self, ids, mask):
+            return {"total": tf.reduce_sum(ids * mask, axis=1), "count": tf.reduce_sum(mask, axis=1)}
+
+    root = sys.argv[1]
+    half, types, pair = HalfPlusTwo(), Types(), Pair()
+    tf.saved_model.save(half, f"{root}/half_plus_two/1", {"serving_default": half.predict})
+    tf.saved_model.save(half, f"{root}/half_plus_two/00000012", {"serving_default": half.predict})
+    tf.saved_model.save(half, f"{root}/matrix/1", {"serving_default": half.rows})
+    tf.saved_model.save(types, f"{root}/types/1", {"serving_default": types.predict, "nonfinite": types.nonfinite})
+    tf.saved_model.save(pair, f"{root}/pair/3", {"serving_default": pair.predict})
+"""
+
+
+@pytest.fixture(scope="session")
+def models(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder of models: half_plus_two (versions 1 and 12), matrix, types (strings, several signatures), pair."""
+    root = tmp_path_factory.mktemp("models")
+    subprocess.run([sys.executable, "-c", textwrap.dedent(_MAKE_MODELS), str(root)], check=True, capture_output=True)
+    (root / "half_plus_two" / ".hidden").mkdir()
+    (root / "half_plus_two" / "not_a_version").mkdir()
+    return root
+
+
+@pytest.fixture(scope="session")
+def mobilenet(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder in which `sdnn-models export mobilenet_v1` wrote MobileNetV1."""
+    root = tmp_path_factory.mktemp("zoo")
+    subprocess.run(["sdnn-models", "export", "mobilenet_v1", str(root)], check=True, capture_output=True)
+    return root
+
+
+@pytest.fixture(scope="session")
+def deploy(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[..., str]]:
+    """Deploy a folder of models on a local platform, with real server processes, once a session; gives its URL."""
+    # Here, so that an environment with the protos and the client alone can run their tests.
+    from serverless_dnn.bench.experiment import PLATFORMS
+    from serverless_dnn.bench.platforms.base import DeployOptions
+
+    urls: dict[tuple[object, ...], str] = {}
+    with ExitStack() as running:
+
+        def start(platform: str, model: str, folder: Path, engine: str = "auto") -> str:
+            key = (platform, model, folder, engine)
+            if key not in urls:
+                logs = tmp_path_factory.mktemp("logs")
+                deployment = PLATFORMS[platform](DeployOptions(model, folder, logs, engine))
+                running.callback(deployment.stop)
+                deployment.ensure_instance()
+                urls[key] = deployment.url
+            return urls[key]
+
+        yield start
+
+
+@pytest.fixture
+def copied_model(models: Path, tmp_path: Path) -> Path:
+    """A copy of half_plus_two that a test may damage."""
+    return Path(shutil.copytree(models / "half_plus_two", tmp_path / "half_plus_two"))
+
+
+@pytest.fixture
+def run_command() -> Callable[..., subprocess.CompletedProcess[str]]:
+    """Run a command to its end, with variables added to the environment."""
+
+    def run(*command: str, **variables: str) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            command, env={**os.environ, **variables}, capture_output=True, text=True, timeout=120, check=False
+        )
+
+    return run
+
+
+def pytest_report_header() -> str:
+    """Say which protobuf and grpc the tests ran with."""
+    import google.protobuf
+    import grpc
+
+    return json.dumps({"protobuf": google.protobuf.__version__, "grpcio": grpc.__version__})
