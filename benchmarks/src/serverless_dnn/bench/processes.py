@@ -19,6 +19,7 @@ from serverless_dnn.bench.errors import StartError
 # Cloud Run and SageMaker kill what has not ended by then; the shorter of the two.
 STOP_GRACE_S = 10.0
 _POLL_S = 0.005
+_QUOTED_LINES = 5
 _PR_SET_PDEATHSIG = 1
 # Looked up before any fork: between fork and exec nothing may be loaded.
 _prctl = ctypes.CDLL(None).prctl
@@ -51,7 +52,7 @@ class ServerProcess:
             return int(facts["port"])
         if self.process.poll() is not None:
             lines = self.log_path.read_text(encoding="utf-8", errors="replace").strip().splitlines()
-            last = lines[-1] if lines else "it printed nothing"
+            last = " | ".join(lines[-_QUOTED_LINES:]) or "it printed nothing"
             raise StartError(
                 f"{self.process.args!r} ended with {self.process.returncode}: {last} (log: {self.log_path})"
             )

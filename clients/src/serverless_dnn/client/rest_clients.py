@@ -151,10 +151,11 @@ class _HttpClient(ABC):
                 preload_content=False,
             )
             body = response.read(limit + 1)
+        # First, since urllib3 counts a refused connection among the time-outs.
+        except (urllib3.exceptions.NewConnectionError, urllib3.exceptions.ProtocolError) as error:
+            raise ConnectError(f"cannot reach {self._base_url}: {error}") from None
         except urllib3.exceptions.TimeoutError:
             raise DeadlineError(f"no answer from {self._base_url} within {timeout_s} s") from None
-        except (urllib3.exceptions.ProtocolError, urllib3.exceptions.NewConnectionError) as error:
-            raise ConnectError(f"cannot reach {self._base_url}: {error}") from None
         except urllib3.exceptions.HTTPError as error:
             raise ResponseError(f"no answer that can be read from {self._base_url}: {error}") from None
         if len(body) > limit:

@@ -60,7 +60,7 @@ def preprocess(image: Image.Image, side: int) -> NDArray[np.float32]:
     """
     edge = min(image.size)
     left, top = (image.width - edge) // 2, (image.height - edge) // 2
-    square = image.resize((side, side), Image.Resampling.BILINEAR, (left, top, left + edge, top + edge))
+    square = image.crop((left, top, left + edge, top + edge)).resize((side, side), Image.Resampling.BILINEAR)
     return (np.asarray(square, np.float32) / np.float32(127.5) - np.float32(1))[np.newaxis]
 
 

@@ -14,7 +14,12 @@ from serverless_dnn.bench.errors import StartError
 from serverless_dnn.bench.platforms.base import DeployOptions, PlatformFacts
 from serverless_dnn.bench.platforms.front_door import FrontDoor
 from serverless_dnn.bench.platforms.instance_pool import InstancePool, Throttled
-from serverless_dnn.bench.platforms.lambda_runtime import MAX_RESPONSE_BYTES, ExecutionEnvironment, FunctionResult
+from serverless_dnn.bench.platforms.lambda_runtime import (
+    MAX_RESPONSE_BYTES,
+    ExecutionEnvironment,
+    FunctionResult,
+    RuntimeExited,
+)
 from serverless_dnn.bench.processes import ServerProcess, start_server
 
 FUNCTION_NAME = "sdnn"
@@ -110,6 +115,8 @@ class LocalLambda:
         try:
             async with self._pool.instance() as environment:
                 return await environment.invoke(payload)
+        except RuntimeExited:
+            return FunctionResult(b'{"errorType":"Runtime.ExitError","errorMessage":"Runtime exited"}', failed=True)
         except TimeoutError:
             message = f"Task timed out after {self._timeout_s:.2f} seconds"
             return FunctionResult(json.dumps({"errorMessage": message}).encode(), failed=True)

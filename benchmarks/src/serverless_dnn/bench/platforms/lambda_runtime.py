@@ -34,6 +34,10 @@ class FunctionResult:
     failed: bool = False
 
 
+class RuntimeExited(Exception):  # noqa: N818 - Lambda's own word for it
+    """The function's process ended during an invocation."""
+
+
 class ExecutionEnvironment:
     """A process of the runtime client and the API it polls.
 
@@ -86,6 +90,7 @@ class ExecutionEnvironment:
 
         Raises:
             TimeoutError: The function took too long; the environment must be ended.
+            RuntimeExited: Its process ended instead; likewise.
         """
         self._result = asyncio.get_running_loop().create_future()
         deadline_ms = int((time.time() + self._timeout_s) * 1000)
@@ -93,8 +98,7 @@ class ExecutionEnvironment:
         async with asyncio.timeout(self._timeout_s):
             while not self._result.done():
                 if self._process is not None and self._process.process.poll() is not None:
-                    message = b'{"errorType":"Runtime.ExitError","errorMessage":"Runtime exited"}'
-                    return FunctionResult(message, failed=True)
+                    raise RuntimeExited
                 await asyncio.wait([self._result], timeout=0.1)
         return self._result.result()
 

@@ -39,7 +39,8 @@ def decode_dense(body: bytes, dtype: np.dtype[Any], path: tuple[str, ...]) -> ND
         shape = _outline(value)
         if not shape or (flat := _numbers(value, dtype)) is None or flat.size != math.prod(shape):
             return None
-    except (ValueError, TypeError, KeyError, AttributeError):
+    except (ValueError, TypeError, KeyError, AttributeError, RuntimeError):
+        # RuntimeError is simdjson's own word for what it cannot hold: too deep, too large a number.
         return None
     finally:
         value = None
