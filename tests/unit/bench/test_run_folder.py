@@ -116,7 +116,7 @@ def test_the_phases_of_a_cold_start_add_up_to_it() -> None:
         "import": 300,
         "load model": 200,
         "first inference": 5,
-        "network and platform": 195,
+        "platform": 195,
     }
     assert sum(row.phases_ms.values()) == row.total_ms == 900
     assert summarize_cold(SAMPLES, "cloudrun").failure == "not run"

@@ -50,7 +50,7 @@ def render_report(run: Run, samples: Sequence[Sample]) -> str:
         HTML that needs nothing from outside.
     """
     names = [facts["name"] for facts in run.platforms]
-    warm = {name: {key: summarize_warm(samples, name, key) for key in EXPERIMENT_TITLES} for name in names}  # type: ignore[arg-type]
+    warm = {name: {key: summarize_warm(samples, name, key) for key in EXPERIMENT_TITLES} for name in names}
     cold = {name: summarize_cold(samples, name) for name in names}
     phases = list(dict.fromkeys(phase for row in cold.values() for phase in row.phases_ms))
     environment = Environment(

@@ -123,7 +123,7 @@ def summarize_cold(samples: Sequence[Sample], platform: str) -> ColdSummary:
         phases_ms = {"process": max(0.0, sample.cold_ns / 1e6 - sum(phases_ms.values())), **phases_ms}
     if sample.server_compute_ns is not None:
         phases_ms["first inference"] = sample.server_compute_ns / 1e6
-    phases_ms["network and platform"] = max(0.0, sample.latency_ns / 1e6 - sum(phases_ms.values()))
+    phases_ms["platform"] = max(0.0, sample.latency_ns / 1e6 - sum(phases_ms.values()))
     return ColdSummary(platform, sample.latency_ns / 1e6, phases_ms, None)
 
 

@@ -2,15 +2,16 @@
 
 from collections.abc import Sequence
 
+from rich.box import SIMPLE_HEAD
 from rich.console import Console, Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
 from serverless_dnn.bench.run_folder import Run
-from serverless_dnn.bench.samples import Sample
+from serverless_dnn.bench.samples import Experiment, Sample
 from serverless_dnn.bench.summary import WarmSummary, engine_of, summarize_cold, summarize_warm
 
-EXPERIMENT_TITLES = {"sequential": "one after another", "burst": "all at once"}
+EXPERIMENT_TITLES: dict[Experiment, str] = {"sequential": "one after another", "burst": "all at once"}
 ABSENT = "–"
 
 
@@ -44,19 +45,20 @@ def print_run(run: Run, samples: Sequence[Sample], console: Console) -> None:
 
 
 def _warm_table(run: Run, samples: Sequence[Sample]) -> Table:
-    table = Table(title=f"{run.model}, {run.options['requests']} requests", title_justify="left", padding=(0, 1))
-    for title in ("platform", "protocol", "engine in model server", "requests"):
-        table.add_column(title, overflow="fold")
-    for title in ("bytes out", "back", "p50 ms", "p95", "p99", "compute p50", "overhead", "failed"):
+    table = Table(
+        title=f"{run.model}, {run.options['requests']} requests", title_justify="left", box=SIMPLE_HEAD, pad_edge=False
+    )
+    for title in ("platform", "protocol", "requests"):
+        table.add_column(title)
+    for title in ("bytes out", "back", "p50 ms", "p95", "p99", "compute", "overhead", "failed"):
         table.add_column(title, justify="right")
     for facts in run.platforms:
-        for experiment in ("sequential", "burst"):
+        for experiment in EXPERIMENT_TITLES:
             row = summarize_warm(samples, facts["name"], experiment)
             table.add_row(
-                f"{facts['name']} ({facts['customization']})",
+                facts["name"],
                 facts["protocol"],
-                f"{engine_of(samples, facts['name']) or 'unknown engine'} in {facts['model_server']}",
-                EXPERIMENT_TITLES[experiment],
+                experiment,
                 *_numbers(row),
             )
         table.add_section()
@@ -77,15 +79,18 @@ def _numbers(row: WarmSummary) -> list[str]:
 def _cold_table(run: Run, samples: Sequence[Sample]) -> Table:
     rows = [summarize_cold(samples, facts["name"]) for facts in run.platforms]
     phases = list(dict.fromkeys(name for row in rows for name in row.phases_ms))
-    table = Table(title="cold start, from a request without an instance to its answer, ms", title_justify="left")
+    table = Table(
+        title="cold start, from a request without an instance to its answer, ms", title_justify="left", box=SIMPLE_HEAD
+    )
     table.add_column("platform")
+    table.add_column("engine in model server")
     for title in ("total", *phases):
         table.add_column(title, justify="right")
-    for row in rows:
+    for row, facts in zip(rows, run.platforms, strict=True):
+        engine = f"{engine_of(samples, facts['name']) or 'unknown engine'} in {facts['model_server']}"
         cells = [milliseconds(row.phases_ms.get(name)) for name in phases]
-        table.add_row(
-            row.platform, milliseconds(row.total_ms) if row.failure is None else f"[red]{row.failure}", *cells
-        )
+        total = milliseconds(row.total_ms) if row.failure is None else f"[red]{row.failure}"
+        table.add_row(row.platform, engine, total, *cells)
     return table
 
 
