@@ -1,18 +1,23 @@
 """The command ``sdnn-models``."""
 
+import json
 import os
 import sys
+from dataclasses import asdict
+from functools import partial
 from pathlib import Path
+from typing import Any
 
 import click
 from rich.console import Console
-from rich.table import Table
+from rich.status import Status
 
 from serverless_dnn.models.errors import ModelsError
 from serverless_dnn.models.registry import MODELS
 
-_MIB = 1 << 20
 _ERRORS = Console(stderr=True)
+_LAYOUTS = ("tfserving", "sagemaker")
+_LAYOUT_HELP = "sagemaker packs NAME/model.tar.gz as well."
 
 
 @click.group(context_settings={"auto_envvar_prefix": "SDNN_MODELS", "max_content_width": 120})
@@ -21,58 +26,75 @@ def main() -> None:
 
 
 @main.command("list")
-def list_models() -> None:
-    """Show the models beside the paper's figures.
+@click.option("--wire", is_flag=True, help="Really encode one request and one reply, and show their sizes.")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON instead of a table.")
+def list_models(*, wire: bool, as_json: bool) -> None:
+    r"""Show the models beside the paper's figures; what differs from them is yellow.
 
-    Example: sdnn-models list
+    \b
+    Examples:
+      sdnn-models list
+      sdnn-models list --wire
     """
-    table = Table("model", "task", "parameters", "input MiB", "paper", "output MiB", "paper", title="Models")
-    for card in MODELS.values():
-        table.add_row(
-            card.name,
-            card.task,
-            f"{card.parameters:,}",
-            f"{sum(spec.request_bytes() for spec in card.inputs) / _MIB:.3f}",
-            f"{card.paper.input_grpc_mib:.3f}",
-            f"{sum(spec.request_bytes() for spec in card.outputs) / _MIB:.4f}",
-            f"{card.paper.output_grpc_mib:.4f}",
-        )
-    Console().print(table)
+    from serverless_dnn.models.listing import card_rows, print_rows, wire_rows
+
+    rows = wire_rows(MODELS.values()) if wire else card_rows(MODELS.values())
+    if as_json:
+        click.echo(json.dumps([asdict(row) for row in rows], indent=2))
+    else:
+        print_rows(rows, Console())
 
 
 @main.command("export")
 @click.argument("name", metavar="NAME")
 @click.argument("folder", type=click.Path(path_type=Path, file_okay=False))
-@click.option("--weights", default="random", show_default=True, help="random, imagenet, or a file that Keras reads.")
+@click.option(
+    "--weights",
+    default="random",
+    show_default=True,
+    help="random, imagenet, or a file.",
+)
 @click.option("--seed", default=0, show_default=True, help="Of random weights.")
 @click.option("--version", default=1, show_default=True, type=click.IntRange(0), help="The version's number.")
-def export(name: str, folder: Path, weights: str, seed: int, version: int) -> None:
+@click.option("--frozen", is_flag=True, help="Weights as constants of the graph: loads faster.")
+@click.option("--openvino", is_flag=True, help="OpenVINO's own format as well, in assets.extra.")
+@click.option(
+    "--format",
+    "layout",
+    default="tfserving",
+    show_default=True,
+    type=click.Choice(["tfserving", "sagemaker"]),
+    help="sagemaker adds model.tar.gz.",
+)
+def export(name: str, folder: Path, layout: str, **options: Any) -> None:
     r"""Write the model NAME, or all of them, to FOLDER/NAME/VERSION.
 
     \b
     Examples:
       sdnn-models export mobilenet_v1 models
       sdnn-models export all models --seed 7
+      sdnn-models export bert_base models --weights checkpoint/model.safetensors --format sagemaker
     """
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
-    from serverless_dnn.models.export import export_model
+    from serverless_dnn.models.export import ExportOptions, export_model
 
+    chosen = ExportOptions(sagemaker=layout == "sagemaker", **options)
     try:
         for model in MODELS if name == "all" else (name,):
-            if weights == "random":
+            if chosen.weights == "random":
                 _ERRORS.print(
-                    f"[yellow]{model}: RANDOM weights (seed {seed})[/]: right in size and speed, not in what it says"
+                    f"[yellow]{model}: RANDOM weights (seed {chosen.seed})[/]: real size and speed, meaningless answers"
                 )
             with _ERRORS.status(model) as status:
-                path = export_model(
-                    model,
-                    folder,
-                    weights=weights,
-                    seed=seed,
-                    version=version,
-                    on_step=lambda step, model=model, status=status: status.update(f"{model}: {step}"),  # type: ignore[misc]
-                )
+                path = export_model(model, folder, chosen, partial(_show_step, model, status))
             click.echo(path)
     except ModelsError as error:
         click.echo(f"sdnn-models: {error}", err=True)
         sys.exit(1)
+
+
+def _show_step(model: str, status: Status, step: str) -> None:
+    status.update(f"{model}: {step}")
+    # A spinner's last words are lost; what a user must know of the weights is not.
+    if step.endswith("are random"):
+        _ERRORS.print(f"[yellow]{model}: {step}[/]")

@@ -8,6 +8,7 @@ import hashlib
 import json
 import os
 import shutil
+import tarfile
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from importlib.metadata import version as package_version
@@ -23,6 +24,29 @@ from serverless_dnn.protos.v1 import predict_pb2, prediction_log_pb2
 # Where TensorFlow Serving looks for them (g3doc/saved_model_warmup.md).
 WARMUP_FILE = Path("assets.extra") / "tf_serving_warmup_requests"
 MANIFEST_FILE = Path("assets.extra") / "manifest.json"
+OPENVINO_FILE = Path("assets.extra") / "openvino" / "model.xml"
+SAGEMAKER_ARCHIVE = "model.tar.gz"
+
+
+@dataclass(frozen=True)
+class ExportOptions:
+    """What is written.
+
+    Attributes:
+        weights: ``random``, ``imagenet`` or a file.
+        seed: Of random weights.
+        version: The version's number.
+        frozen: Weights as constants of the graph instead of variables: loads faster, cannot be trained on.
+        openvino: OpenVINO's own format as well.
+        sagemaker: SageMaker's ``model.tar.gz`` as well.
+    """
+
+    weights: str = "random"
+    seed: int = 0
+    version: int = 1
+    frozen: bool = False
+    openvino: bool = False
+    sagemaker: bool = False
 
 
 @dataclass(frozen=True)
@@ -31,41 +55,29 @@ class Manifest:
 
     Attributes:
         model: The model's name.
-        version: The version's number.
-        weights: ``random``, ``imagenet`` or the file they came from.
-        seed: Of random weights; ``None`` for others.
+        options: How it was exported.
         parameters: Numbers the model holds.
         packages: Versions of what wrote it.
         sha256: Of each file, by its path.
     """
 
     model: str
-    version: int
-    weights: str
-    seed: int | None
+    options: ExportOptions
     parameters: int
     packages: dict[str, str]
     sha256: dict[str, str]
 
 
 def export_model(
-    name: str,
-    folder: Path,
-    *,
-    weights: str = "random",
-    seed: int = 0,
-    version: int = 1,
-    on_step: Callable[[str], None] = lambda _step: None,
+    name: str, folder: Path, options: ExportOptions, on_step: Callable[[str], None] = lambda _step: None
 ) -> Path:
     """Build a model and write it to ``folder/name/version``.
 
     Args:
         name: The model.
         folder: Holds a folder for each model; made if missing.
-        weights: ``random``, ``imagenet`` or a file.
-        seed: Of random weights.
-        version: The version's number.
-        on_step: Told what is being done.
+        options: What is written.
+        on_step: Told what is being done, and what a user must know of the weights.
 
     Returns:
         The version's folder.
@@ -74,77 +86,124 @@ def export_model(
         ModelsError: No such model, no such weights, the version exists, or the disk refuses.
     """
     card = get_model(name)
-    target = folder / name / str(version)
+    target = folder / name / str(options.version)
     if target.exists():
         raise ExportError(f"{target} exists: remove it, or export another --version")
-    aside = target.with_name(f".{version}.{os.getpid()}.partial")
+    aside = target.with_name(f".{options.version}.{os.getpid()}.partial")
     try:
         aside.mkdir(parents=True)
         on_step("importing TensorFlow")
-        from serverless_dnn.models.architectures.classifiers import build
+        import tensorflow as tf
 
-        on_step(f"building with {weights} weights")
-        model = build(card, weights, seed)
-        on_step("writing the SavedModel")
-        _save(model, card, aside)
+        from serverless_dnn.models.architectures.building import build
+
+        on_step(f"building with {options.weights} weights")
+        built = build(card, options.weights, options.seed)
+        on_step(built.note or "writing the SavedModel")
+        _save(built.call, built.model.variables, card, aside, frozen=options.frozen)
+        if options.openvino:
+            on_step("converting to OpenVINO's format")
+            _save_openvino(aside)
         _write_warmup(card, aside)
-        _write_manifest(model, card, aside, weights=weights, seed=seed, version=version)
+        _write_manifest(Manifest(card.name, options, built.parameters, _packages(), _hashes(aside)), aside)
+        if options.sagemaker:
+            on_step(f"packing {SAGEMAKER_ARCHIVE}")
+            _write_archive(aside, target)
         aside.rename(target)
-    except OSError as error:
-        raise ExportError(f"cannot write {target}: {error.strerror or error}") from error
+    except (OSError, tf.errors.OpError) as error:
+        raise ExportError(f"cannot write {target}: {getattr(error, 'strerror', None) or error}") from error
     finally:
         shutil.rmtree(aside, ignore_errors=True)
     return target
 
 
-def _save(model: Any, card: ModelCard, folder: Path) -> None:
+def _save(call: Callable[..., Any], variables: list[Any], card: ModelCard, folder: Path, *, frozen: bool) -> None:
     import tensorflow as tf
+
+    specs = [tf.TensorSpec(spec.shape, spec.dtype, spec.name) for spec in card.inputs]
 
     class Servable(tf.Module):  # type: ignore[misc] # tensorflow ships no types
         def __init__(self) -> None:
             super().__init__()
-            self.weights = [variable.value for variable in model.variables]
+            self.weights = [variable.value for variable in variables]
 
-        @tf.function(input_signature=[tf.TensorSpec(spec.shape, spec.dtype, spec.name) for spec in card.inputs])  # type: ignore[untyped-decorator]
+        @tf.function(input_signature=specs)  # type: ignore[untyped-decorator]
         def serve(self, *inputs: Any) -> dict[str, Any]:
-            outputs = model(inputs[0] if len(inputs) == 1 else inputs, training=False)
-            return {card.outputs[0].name: outputs}
+            return {card.outputs[0].name: call(*inputs)}
 
-    servable = Servable()
+    class Frozen(tf.Module):  # type: ignore[misc] # tensorflow ships no types
+        def __init__(self, function: Any) -> None:
+            super().__init__()
+            self._function = function
+
+        @tf.function(input_signature=specs)  # type: ignore[untyped-decorator]
+        def serve(self, *inputs: Any) -> dict[str, Any]:
+            return {card.outputs[0].name: self._function(*inputs)[0]}
+
+    servable: Any = Servable()
+    if frozen:
+        from tensorflow.python.framework.convert_to_constants import convert_variables_to_constants_v2
+
+        servable = Frozen(convert_variables_to_constants_v2(servable.serve.get_concrete_function()))
     signatures = {"serving_default": servable.serve}
     tf.saved_model.save(servable, str(folder), signatures, tf.saved_model.SaveOptions(save_debug_info=False))
+
+
+def _save_openvino(folder: Path) -> None:
+    try:
+        import openvino
+    except ImportError:
+        raise ExportError("--openvino needs OpenVINO: pip install 'serverless-dnn-models[openvino]'") from None
+    (folder / OPENVINO_FILE).parent.mkdir(parents=True)
+    openvino.save_model(openvino.Core().read_model(str(folder)), str(folder / OPENVINO_FILE), compress_to_fp16=False)
 
 
 def _write_warmup(card: ModelCard, folder: Path) -> None:
     import tensorflow as tf
 
-    request = predict_pb2.PredictRequest(
-        inputs={name: encode_tensor(array) for name, array in make_request(card.name).items()}
-    )
-    request.model_spec.name = card.name
-    request.model_spec.signature_name = "serving_default"
     log = prediction_log_pb2.PredictionLog()
-    log.predict_log.request.CopyFrom(request)
+    log.predict_log.request.CopyFrom(
+        predict_pb2.PredictRequest(
+            inputs={name: encode_tensor(array) for name, array in make_request(card.name).items()}
+        )
+    )
+    log.predict_log.request.model_spec.name = card.name
+    log.predict_log.request.model_spec.signature_name = "serving_default"
     path = folder / WARMUP_FILE
     path.parent.mkdir(exist_ok=True)
     with tf.io.TFRecordWriter(str(path)) as writer:
         writer.write(log.SerializeToString())
 
 
-def _write_manifest(model: Any, card: ModelCard, folder: Path, *, weights: str, seed: int, version: int) -> None:
-    files = sorted(path for path in folder.rglob("*") if path.is_file())
-    manifest = Manifest(
-        model=card.name,
-        version=version,
-        weights=weights,
-        seed=seed if weights == "random" else None,
-        parameters=model.count_params(),
-        packages={name: package_version(name) for name in ("tensorflow", "keras", "serverless-dnn-models")},
-        sha256={str(path.relative_to(folder)): _sha256(path) for path in files},
-    )
+def _packages() -> dict[str, str]:
+    return {name: package_version(name) for name in ("tensorflow", "keras", "serverless-dnn-models")}
+
+
+def _hashes(folder: Path) -> dict[str, str]:
+    hashes = {}
+    for path in sorted(path for path in folder.rglob("*") if path.is_file()):
+        with path.open("rb") as file:
+            hashes[str(path.relative_to(folder))] = hashlib.file_digest(file, "sha256").hexdigest()
+    return hashes
+
+
+def _write_manifest(manifest: Manifest, folder: Path) -> None:
     (folder / MANIFEST_FILE).write_text(json.dumps(asdict(manifest), indent=2) + "\n", encoding="utf-8")
 
 
-def _sha256(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
+def _write_archive(folder: Path, target: Path) -> None:
+    """Pack a version for ``ModelDataUrl``, with nobody's name and no time in it: the same model, the same bytes."""
+    aside = target.with_name(f".{SAGEMAKER_ARCHIVE}.{os.getpid()}.partial")
+
+    def anonymous(entry: tarfile.TarInfo) -> tarfile.TarInfo:
+        entry.uid = entry.gid = entry.mtime = 0
+        entry.uname = entry.gname = ""
+        return entry
+
+    try:
+        # Weights hardly compress: the fastest level loses nothing but time.
+        with tarfile.open(aside, "w:gz", compresslevel=1) as archive:
+            archive.add(folder, arcname=f"{target.parent.name}/{target.name}", filter=anonymous)
+        aside.rename(target.with_name(SAGEMAKER_ARCHIVE))
+    finally:
+        aside.unlink(missing_ok=True)

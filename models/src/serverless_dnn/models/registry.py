@@ -14,6 +14,9 @@ import numpy as np
 
 from serverless_dnn.models.errors import UnknownModelError
 
+TEXT_TOKENS = 500
+"""Tokens of one text in the paper's workload: what its input sizes amount to."""
+
 Task = Literal["image-classification", "object-detection", "text-classification"]
 
 
@@ -31,17 +34,13 @@ class TensorSpec:
     dtype: str
     shape: tuple[int | None, ...]
 
-    def request_bytes(self, free: int = 1) -> int:
-        """Bytes of the tensor in one request.
+    def request_shape(self) -> tuple[int, ...]:
+        """The shape in one benchmark request: batch 1, and 500 tokens where the length is free."""
+        return (1, *(TEXT_TOKENS if size is None else size for size in self.shape[1:]))
 
-        Args:
-            free: The size taken for every free dimension but the first, which is 1.
-
-        Returns:
-            The size of its raw elements.
-        """
-        sizes = [1 if index == 0 else free if size is None else size for index, size in enumerate(self.shape)]
-        return math.prod(sizes) * np.dtype(self.dtype).itemsize
+    def request_bytes(self) -> int:
+        """Bytes of the tensor's raw elements in one benchmark request."""
+        return math.prod(self.request_shape()) * np.dtype(self.dtype).itemsize
 
 
 @dataclass(frozen=True)
@@ -67,7 +66,10 @@ class ModelCard:
         inputs: The serving signature's inputs, in order.
         outputs: Its outputs.
         parameters: Numbers it holds, trainable or not.
+        flops: Floating-point operations of one request, two for each multiply-add of convolutions, dense layers and
+            attention; other operations are left out.
         paper: The paper's figures.
+        bf16_tolerance: The largest difference of an output when computed in bfloat16 at which it still does its work.
         workload: What one benchmark request holds, in words.
     """
 
@@ -77,11 +79,13 @@ class ModelCard:
     inputs: tuple[TensorSpec, ...]
     outputs: tuple[TensorSpec, ...]
     parameters: int
+    flops: int
     paper: PaperFigures
+    bf16_tolerance: float
     workload: str
 
 
-def _classifier(name: str, title: str, side: int, parameters: int, paper: PaperFigures) -> ModelCard:
+def _classifier(name: str, title: str, side: int, parameters: int, flops: int, paper: PaperFigures) -> ModelCard:
     return ModelCard(
         name=name,
         title=title,
@@ -89,14 +93,44 @@ def _classifier(name: str, title: str, side: int, parameters: int, paper: PaperF
         inputs=(TensorSpec("input", "float32", (None, side, side, 3)),),
         outputs=(TensorSpec("predictions", "float32", (None, 1000)),),
         parameters=parameters,
+        flops=flops,
         paper=paper,
+        bf16_tolerance=0.05,
         workload=f"one photograph, {side}x{side}, scaled to -1..1",
     )
 
 
 _CARDS = (
-    _classifier("mobilenet_v1", "MobileNetV1", 224, 4_253_864, PaperFigures(1.15, 18, 0.574, 3.014, 0.0040, 0.0268)),
-    _classifier("inception_v3", "InceptionV3", 299, 23_851_784, PaperFigures(11.5, 97, 1.023, 5.524, 0.0040, 0.0265)),
+    _classifier("mobilenet_v1", "MobileNetV1", 224, 4_253_864, 0, PaperFigures(1.15, 18, 0.574, 3.014, 0.0040, 0.0268)),
+    _classifier(
+        "inception_v3", "InceptionV3", 299, 23_851_784, 0, PaperFigures(11.5, 97, 1.023, 5.524, 0.0040, 0.0265)
+    ),
+    ModelCard(
+        name="yolo_v5s",
+        title="YOLOv5s",
+        task="object-detection",
+        inputs=(TensorSpec("input", "float32", (None, 640, 640, 3)),),
+        outputs=(TensorSpec("predictions", "float32", (None, 25_200, 85)),),
+        # 7,235,389 that are trained, and two statistics for each of 9,504 normalised channels.
+        parameters=7_254_397,
+        flops=0,
+        paper=PaperFigures(16.5, 28, 4.688, 24.547, 8.172, 63.5932),
+        bf16_tolerance=0.05,
+        workload="one photograph, letterboxed to 640x640, scaled to 0..1",
+    ),
+    ModelCard(
+        name="bert_base",
+        title="BERT base uncased, sentiment",
+        task="text-classification",
+        inputs=tuple(TensorSpec(name, "int32", (None, None)) for name in ("input_ids", "input_masks", "segment_ids")),
+        outputs=(TensorSpec("score", "float32", (None, 1)),),
+        # The encoder's 109,482,240 and the head's 769.
+        parameters=109_483_009,
+        flops=0,
+        paper=PaperFigures(13.39, 428, 0.006, 0.004, 0.0001, 0.0001),
+        bf16_tolerance=0.05,
+        workload=f"one text of {TEXT_TOKENS} tokens",
+    ),
 )
 
 MODELS: Mapping[str, ModelCard] = MappingProxyType({card.name: card for card in _CARDS})

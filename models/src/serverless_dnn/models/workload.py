@@ -1,4 +1,4 @@
-"""The arrays of one benchmark request: a real photograph, prepared for the model."""
+"""The arrays of one benchmark request: a real photograph or a text, prepared for the model."""
 
 from importlib.util import find_spec
 from pathlib import Path
@@ -8,8 +8,14 @@ from numpy.typing import NDArray
 
 from serverless_dnn.models.errors import InputError
 from serverless_dnn.models.image_classification import load_photograph, preprocess
-from serverless_dnn.models.registry import get_model
+from serverless_dnn.models.object_detection import letterbox
+from serverless_dnn.models.registry import TEXT_TOKENS, get_model
+from serverless_dnn.models.text_classification import hash_words
 
+SAMPLE_TEXT = (
+    "I went in expecting very little and came out having seen one of the finest films of the year : the acting is "
+    "quiet and precise , the story takes its time , and the last scene stays with you long after the lights go on ."
+)
 SAMPLE_CREDIT = "Grace Hopper, U.S. Navy portrait, public domain; shipped with matplotlib"
 
 
@@ -34,9 +40,11 @@ def sample_photograph() -> Path:
 def make_request(name: str, photograph: Path | None = None) -> dict[str, NDArray[Any]]:
     """The arrays of one request, of batch 1.
 
+    A text's tokens are hashes of its words: no vocabulary is needed, and nothing but their number is meant.
+
     Args:
         name: The model.
-        photograph: The picture to send; ``None`` takes the sample photograph.
+        photograph: The picture to send to an image model; ``None`` takes the sample photograph.
 
     Returns:
         Arrays by input name.
@@ -45,7 +53,12 @@ def make_request(name: str, photograph: Path | None = None) -> dict[str, NDArray
         UnknownModelError: There is no such model.
         InputError: The picture cannot be read.
     """
-    spec = get_model(name).inputs[0]
-    side = spec.shape[1]
-    assert side is not None
-    return {spec.name: preprocess(load_photograph(photograph or sample_photograph()), side)}
+    card = get_model(name)
+    if card.task == "text-classification":
+        return dict(hash_words(SAMPLE_TEXT, TEXT_TOKENS))
+    picture = load_photograph(photograph or sample_photograph())
+    spec = card.inputs[0]
+    side = spec.request_shape()[1]
+    return {
+        spec.name: preprocess(picture, side) if card.task == "image-classification" else letterbox(picture, side)[0]
+    }
