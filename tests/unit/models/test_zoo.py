@@ -21,15 +21,16 @@ from serverless_dnn.protos.v1 import prediction_log_pb2
 _MIB = 1 << 20
 
 
-@pytest.mark.parametrize("name", MODELS)
-def test_one_request_is_as_large_as_the_papers(name: str) -> None:
+@pytest.mark.parametrize("name", ["mobilenet_v1", "inception_v3", "yolo_v5s"])
+def test_one_request_is_a_picture_scaled_as_the_model_was_trained(name: str) -> None:
     card = get_model(name)
     (array,) = make_request(name).values()
+    low = 0 if name == "yolo_v5s" else -1
 
-    assert array.nbytes / _MIB == pytest.approx(card.paper.input_grpc_mib, abs=0.001)
     assert array.shape == (1, *card.inputs[0].shape[1:])
     assert array.dtype == np.float32
-    assert -1 <= array.min() < -0.5 < 0.5 < array.max() <= 1
+    assert low <= array.min() < low + 0.2
+    assert 0.8 < array.max() <= 1
 
 
 def test_unknown_models_are_told_what_there_is() -> None:
@@ -69,7 +70,7 @@ def test_the_export_stores_weights_once_and_says_where_it_comes_from(mobilenet: 
     manifest = json.loads((folder / "assets.extra" / "manifest.json").read_text())
 
     assert manifest["parameters"] == get_model("mobilenet_v1").parameters == 4_253_864
-    assert (manifest["weights"], manifest["seed"]) == ("random", 0)
+    assert (manifest["options"]["weights"], manifest["options"]["seed"]) == ("random", 0)
     size = sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
     assert 4 * 4_253_864 < size < 4 * 4_253_864 + 2 * _MIB
     assert [path.name for path in folder.parent.iterdir()] == ["1"]
@@ -92,7 +93,8 @@ def test_the_export_is_keras_model_on_every_engine(mobilenet: Path) -> None:
 
     folder = str(mobilenet / "mobilenet_v1" / "1")
     request = make_request("mobilenet_v1")
-    served = tf.saved_model.load(folder).signatures["serving_default"]
+    loaded = tf.saved_model.load(folder)
+    served = loaded.signatures["serving_default"]
 
     reference = served(input=tf.constant(request["input"]))["predictions"].numpy()
     batch = served(input=tf.constant(np.repeat(request["input"], 3, 0)))["predictions"].numpy()

@@ -92,9 +92,12 @@ def export_model(
     aside = target.with_name(f".{options.version}.{os.getpid()}.partial")
     try:
         aside.mkdir(parents=True)
-        on_step("importing TensorFlow")
-        import tensorflow as tf
+    except OSError as error:
+        raise ExportError(f"cannot write {target}: {error.strerror}") from error
+    on_step("importing TensorFlow")
+    import tensorflow as tf
 
+    try:
         from serverless_dnn.models.architectures.building import build
 
         on_step(f"building with {options.weights} weights")

@@ -64,17 +64,17 @@ def hash_words(text: str, tokens: int) -> dict[str, NDArray[np.int32]]:
     """Input of the right shape where no vocabulary is at hand: each word's id is a hash of it, so it means nothing.
 
     Args:
-        text: Repeated until there are enough words.
-        tokens: How many.
+        text: Its words, as far as they fit.
+        tokens: The length; what the text does not fill is padding.
 
     Returns:
         As ``TextEncoder.encode``, one text.
     """
-    words = text.split() or ["nothing"]
     span = _VOCABULARY - _FIRST_WORD
-    ids = [_FIRST_WORD + zlib.crc32(words[index % len(words)].encode()) % span for index in range(tokens - 2)]
-    input_ids = np.array([[_CLS, *ids, _SEP]], np.int32)
-    return {"input_ids": input_ids, "input_masks": np.ones_like(input_ids), "segment_ids": np.zeros_like(input_ids)}
+    ids = [_CLS, *(_FIRST_WORD + zlib.crc32(word.encode()) % span for word in text.split()[: tokens - 2]), _SEP]
+    input_ids, input_masks = np.zeros((2, 1, tokens), np.int32)
+    input_ids[0, : len(ids)], input_masks[0, : len(ids)] = ids, 1
+    return {"input_ids": input_ids, "input_masks": input_masks, "segment_ids": np.zeros_like(input_ids)}
 
 
 def sentiment(scores: NDArray[Any]) -> list[str]:

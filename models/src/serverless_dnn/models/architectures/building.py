@@ -38,7 +38,7 @@ class BuiltModel:
     @property
     def parameters(self) -> int:
         """Numbers it holds, trainable or not."""
-        return sum(int(np.prod(variable.shape)) for variable in self.model.variables)
+        return int(self.model.count_params())
 
 
 def build(card: ModelCard, weights: str, seed: int) -> BuiltModel:

@@ -105,7 +105,7 @@ def load_yolo_v5s(model: Any, tensors: Tensors, origin: str) -> None:
             named = {"weight": layer.gamma, "bias": layer.beta, "running_mean": layer.moving_mean}
             variables |= {f"{layer.name}.{key}": variable for key, variable in named.items()}
             variables[f"{layer.name}.running_var"] = layer.moving_variance
-        elif layer.name.startswith("model."):
+        elif hasattr(layer, "kernel"):
             variables[f"{layer.name}.weight"] = layer.kernel
             if layer.use_bias:
                 variables[f"{layer.name}.bias"] = layer.bias
