@@ -8,7 +8,7 @@ from typing import Any, TypeVar, get_args
 
 import click
 
-from serverless_dnn.runtime.engines.base import EngineName, Precision
+from serverless_dnn.runtime.engines.base import EngineName, Graph, Precision
 from serverless_dnn.runtime.errors import ServingError
 
 _CommandT = TypeVar("_CommandT", bound=Callable[..., Any])
@@ -30,6 +30,13 @@ _OPTIONS: tuple[tuple[str, str, dict[str, Any], str], ...] = (
         "Threads a prediction; by default the CPUs allowed.",
     ),
     ("--cache-folder", "SDNN_CACHE_FOLDER", {}, "Where compiled models are kept between starts."),
+    ("--graph", "SDNN_GRAPH", {"type": click.Choice(get_args(Graph))}, "What tensorflow runs; signature by default."),
+    (
+        "--warm-up",
+        "SDNN_WARM_UP",
+        {"type": click.Choice(["true", "false"])},
+        "Warm models up first; true by default.",
+    ),
     ("--max-body-mib", "SDNN_MAX_BODY_MIB", {"type": click.IntRange(1)}, "The largest request in MiB; 64 by default."),
     ("--ready-file", "SDNN_READY_FILE", {}, "Written as JSON (host, port, pid) once requests are answered."),
 )

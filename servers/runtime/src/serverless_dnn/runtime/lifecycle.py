@@ -8,6 +8,7 @@ from pathlib import Path
 from serverless_dnn.runtime.repository import ModelRepository, discover_models
 from serverless_dnn.runtime.settings import ServerSettings
 from serverless_dnn.runtime.timing import Instance
+from serverless_dnn.runtime.warmup import warm_up
 
 _log = logging.getLogger(__name__)
 
@@ -27,6 +28,10 @@ def start_repository(settings: ServerSettings, instance: Instance) -> ModelRepos
     """
     repository = ModelRepository(settings.engine, instance)
     repository.load(discover_models(settings.model_base_path, settings.model_name))
+    if settings.warm_up:
+        with instance.starting("warmup"):
+            sent = sum(warm_up(servable, servable.folder) for servable in repository.all())
+        _log.info("warmed up", extra={"requests": sent})
     return repository
 
 

@@ -7,7 +7,7 @@ by digits; anything else beside them is ignored (tensorflow/serving, g3doc/servi
 import logging
 import threading
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
@@ -31,12 +31,14 @@ class Servable:
     Attributes:
         model_name: The name callers use.
         version: The version's number.
+        folder: Its folder.
         signatures: The model's signatures by name.
         loaded: The model in its engine.
     """
 
     model_name: str
     version: int
+    folder: Path
     signatures: Mapping[str, Signature]
     loaded: LoadedModel
     gate: threading.BoundedSemaphore = field(repr=False, compare=False)
@@ -156,10 +158,10 @@ class ModelRepository:
         loaded = load_model(version_folder, signatures, self._options, self._instance)
         _log.info(
             "model loaded",
-            extra={"model": name, "version": version, "engine": str(loaded.info), "reason": loaded.info.reason},
+            extra={"model": name, "model_version": version, "engine": asdict(loaded.info)},
         )
         gate = threading.BoundedSemaphore(loaded.concurrency)
-        return MappingProxyType({version: Servable(name, version, signatures, loaded, gate)})
+        return MappingProxyType({version: Servable(name, version, version_folder, signatures, loaded, gate)})
 
     def all(self) -> list[Servable]:
         """Every servable, by name, newest version first."""

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import cast, get_args
 
-from serverless_dnn.runtime.engines.base import EngineName, EngineOptions, Precision
+from serverless_dnn.runtime.engines.base import EngineName, EngineOptions, Graph, Precision
 from serverless_dnn.runtime.errors import InvalidArgumentError
 
 MIB = 1 << 20
@@ -19,10 +19,12 @@ class ServerSettings:
     Attributes:
         model_base_path: A model's folder, or a folder of models (``SDNN_MODEL_BASE_PATH``).
         model_name: The name of the one model; ``None`` takes folder names (``SDNN_MODEL_NAME``).
-        engine: What runs models (``SDNN_ENGINE``, ``SDNN_PRECISION``, ``SDNN_THREADS``, ``SDNN_CACHE_FOLDER``).
+        engine: What runs models (``SDNN_ENGINE``, ``SDNN_PRECISION``, ``SDNN_THREADS``, ``SDNN_CACHE_FOLDER``,
+            ``SDNN_GRAPH``).
         host: The address to listen on (``SDNN_HOST``).
         ready_file: Written once the server answers (``SDNN_READY_FILE``).
         max_body_bytes: The largest request body, inflated (``SDNN_MAX_BODY_MIB``).
+        warm_up: Send models the requests that lie beside them before answering others (``SDNN_WARM_UP``).
     """
 
     model_base_path: Path
@@ -31,6 +33,7 @@ class ServerSettings:
     host: str = "0.0.0.0"  # noqa: S104 - a container listens on all its addresses
     ready_file: Path | None = None
     max_body_bytes: int = 64 * MIB
+    warm_up: bool = True
 
     @classmethod
     def from_environment(
@@ -62,10 +65,12 @@ class ServerSettings:
                 precision=cast("Precision", _choice(given, "SDNN_PRECISION", get_args(Precision), "f32")),
                 threads=_number(given, "SDNN_THREADS"),
                 cache_folder=Path(given["SDNN_CACHE_FOLDER"]) if "SDNN_CACHE_FOLDER" in given else None,
+                graph=cast("Graph", _choice(given, "SDNN_GRAPH", get_args(Graph), "signature")),
             ),
             host=given.get("SDNN_HOST", cls.host),
             ready_file=Path(given["SDNN_READY_FILE"]) if "SDNN_READY_FILE" in given else None,
             max_body_bytes=(_number(given, "SDNN_MAX_BODY_MIB") or cls.max_body_bytes // MIB) * MIB,
+            warm_up=_choice(given, "SDNN_WARM_UP", ("true", "false"), "true") == "true",
         )
 
 

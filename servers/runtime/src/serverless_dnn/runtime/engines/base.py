@@ -11,6 +11,7 @@ from serverless_dnn.runtime.signature import Signature
 
 EngineName = Literal["auto", "tensorflow", "openvino"]
 Precision = Literal["f32", "bf16", "f16"]
+Graph = Literal["signature", "frozen"]
 
 
 @dataclass(frozen=True)
@@ -22,12 +23,15 @@ class EngineOptions:
         precision: The arithmetic; anything but ``f32`` changes results and must pass the model's accuracy check.
         threads: Threads for one prediction; ``None`` takes the CPUs this process may use.
         cache_folder: Where OpenVINO keeps compiled models; ``None`` keeps none.
+        graph: What TensorFlow runs: the model's signature as it is, or a copy with its weights as constants, which it
+            can optimise further. ``bf16`` needs the copy.
     """
 
     name: EngineName = "auto"
     precision: Precision = "f32"
     threads: int | None = None
     cache_folder: Path | None = None
+    graph: Graph = "signature"
 
 
 @dataclass(frozen=True)
@@ -40,6 +44,7 @@ class EngineInfo:
         precision: The arithmetic.
         threads: Threads for one prediction.
         reason: Why this engine was taken.
+        compiled_cache: ``hit``, ``filled`` or ``none``.
     """
 
     name: str
@@ -47,6 +52,7 @@ class EngineInfo:
     precision: Precision
     threads: int
     reason: str = ""
+    compiled_cache: str = "none"
 
     def __str__(self) -> str:
         return f"{self.name} {self.version} {self.precision}"

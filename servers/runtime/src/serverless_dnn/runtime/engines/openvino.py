@@ -1,6 +1,7 @@
 """OpenVINO: reads the same SavedModel directly, needs no TensorFlow, and runs it faster on a CPU."""
 
 import queue
+import sys
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -9,10 +10,13 @@ from numpy.typing import NDArray
 
 from serverless_dnn.runtime.cpus import effective_cpus
 from serverless_dnn.runtime.engines.base import EngineInfo, EngineOptions
+from serverless_dnn.runtime.engines.compiled_cache import CompiledCache
 from serverless_dnn.runtime.engines.selection import why_not_openvino
 from serverless_dnn.runtime.errors import FailedPreconditionError, InvalidArgumentError
 from serverless_dnn.runtime.signature import DEFAULT_SIGNATURE, Signature
 from serverless_dnn.runtime.timing import Instance
+
+_CONVERTER = "openvino.tools.ovc"
 
 
 class OpenVinoModel:
@@ -40,19 +44,12 @@ class OpenVinoModel:
         if DEFAULT_SIGNATURE not in signatures or "no type" in why_not_openvino(signatures):
             raise FailedPreconditionError(f"{why_not_openvino(signatures)}: use --engine tensorflow")
         with instance.starting("import"):
-            import openvino
+            openvino = _import_openvino()
         threads = options.threads or effective_cpus()
-        settings: dict[str, Any] = {
-            "PERFORMANCE_HINT": "LATENCY",
-            "INFERENCE_PRECISION_HINT": options.precision,
-            "INFERENCE_NUM_THREADS": threads,
-        }
-        if options.cache_folder is not None:
-            settings["CACHE_DIR"] = str(options.cache_folder)
+        version = openvino.__version__.split("-")[0]
         with instance.starting("load"):
             try:
-                core = openvino.Core()
-                self._compiled = core.compile_model(core.read_model(str(version_folder)), "CPU", settings)
+                self._compiled, cache = _compile(openvino, version_folder, options, threads)
             except RuntimeError as error:
                 raise FailedPreconditionError(
                     f"openvino cannot load {version_folder}: {_last_line(error)}: use --engine tensorflow"
@@ -61,7 +58,7 @@ class OpenVinoModel:
         self._signature = signatures[DEFAULT_SIGNATURE]
         self._inputs = {alias: _port(self._compiled.inputs, alias) for alias in self._signature.inputs}
         self._outputs = {alias: _port(self._compiled.outputs, alias) for alias in self._signature.outputs}
-        self.info = EngineInfo("openvino", openvino.__version__.split("-")[0], options.precision, threads, reason)
+        self.info = EngineInfo("openvino", version, options.precision, threads, reason, cache)
         self.concurrency = int(self._compiled.get_property("OPTIMAL_NUMBER_OF_INFER_REQUESTS"))
         self._idle: queue.SimpleQueue[Any] = queue.SimpleQueue()
         for _ in range(self.concurrency):
@@ -88,6 +85,45 @@ class OpenVinoModel:
     def close(self) -> None:
         """Give back memory."""
         del self._idle, self._compiled
+
+
+def _import_openvino() -> Any:
+    """Import OpenVINO without its converter, which takes time, is not needed, and imports a telemetry package."""
+    absent = object()
+    before = sys.modules.get(_CONVERTER, absent)
+    if before is absent:
+        # OpenVINO does without a converter that cannot be imported.
+        sys.modules[_CONVERTER] = None  # type: ignore[assignment]
+    try:
+        import openvino
+    finally:
+        if before is absent:
+            del sys.modules[_CONVERTER]
+    return openvino
+
+
+def _compile(openvino: Any, version_folder: Path, options: EngineOptions, threads: int) -> tuple[Any, str]:
+    """Compile a model, or take it from the cache; returns it and what the cache had to do with it."""
+    settings: dict[str, Any] = {
+        "PERFORMANCE_HINT": "LATENCY",
+        "INFERENCE_PRECISION_HINT": options.precision,
+        "INFERENCE_NUM_THREADS": threads,
+    }
+    cache = None
+    if options.cache_folder is not None:
+        built_with = f"{openvino.__version__} {sorted(settings.items())}"
+        cache = CompiledCache.open(options.cache_folder, version_folder, built_with)
+    if cache is None:
+        return openvino.Core().compile_model(str(version_folder), "CPU", settings), "none"
+    hit = cache.is_sealed()
+    core = openvino.Core()
+    core.set_property({"CACHE_DIR": str(cache.folder)})
+    # Given the path, OpenVINO looks into the cache before it reads the model.
+    compiled = core.compile_model(str(version_folder), "CPU", {**settings, "CACHE_MODE": "OPTIMIZE_SPEED"})
+    if not cache.is_sealed():
+        cache.seal()
+        hit = False
+    return compiled, "hit" if hit else "filled"
 
 
 def _port(ports: Any, alias: str) -> Any:

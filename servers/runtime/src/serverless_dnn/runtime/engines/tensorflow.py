@@ -21,7 +21,7 @@ class TensorFlowModel:
     Args:
         version_folder: The folder that holds ``saved_model.pb``.
         signatures: Its signatures.
-        options: How to run it; the precision must be ``f32``.
+        options: How to run it.
         instance: Takes the time spent importing and loading.
         reason: Why this engine was taken.
 
@@ -38,9 +38,10 @@ class TensorFlowModel:
         instance: Instance,
         reason: str = "",
     ) -> None:
-        if options.precision != "f32":
+        if options.precision == "f16" or (options.precision == "bf16" and options.graph != "frozen"):
             raise FailedPreconditionError(
-                f"the tensorflow engine computes in f32, not {options.precision}: leave --precision out or use openvino"
+                "the tensorflow engine computes in f32, or in bf16 with --graph frozen, not in "
+                f"{options.precision} with --graph {options.graph}"
             )
         os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
         with instance.starting("import"):
@@ -54,8 +55,14 @@ class TensorFlowModel:
             except (OSError, ValueError, tf.errors.OpError) as error:
                 raise DataLossError(f"tensorflow cannot load {version_folder}: {error}") from error
         self._tf = tf
-        self._functions = {name: self._loaded.signatures[name] for name in signatures}
-        self.info = EngineInfo("tensorflow", tf.__version__, "f32", threads, reason)
+        self._functions: dict[str, Any] = {name: self._loaded.signatures[name] for name in signatures}
+        if options.graph == "frozen":
+            with instance.starting("load"):
+                if options.precision == "bf16":
+                    # oneDNN's pass: of the process, as all of TensorFlow's graph options are.
+                    tf.config.optimizer.set_experimental_options({"auto_mixed_precision_onednn_bfloat16": True})
+                self._functions = {name: _freeze(function) for name, function in self._functions.items()}
+        self.info = EngineInfo("tensorflow", tf.__version__, options.precision, threads, reason)
         self.concurrency = threads
 
     def run(self, signature: Signature, inputs: Mapping[str, NDArray[Any]]) -> dict[str, NDArray[Any]]:
@@ -71,6 +78,20 @@ class TensorFlowModel:
         """Give back memory."""
         self._functions = {}
         self._loaded = None
+
+
+def _freeze(function: Any) -> Any:
+    """A signature's function with its variables as constants, called and answering by the same names."""
+    from tensorflow.python.framework.convert_to_constants import convert_variables_to_constants_v2
+
+    frozen = convert_variables_to_constants_v2(function)
+    # Both flatten their names in sorted order, as TensorFlow flattens every dictionary.
+    inputs, outputs = sorted(function.structured_input_signature[1]), sorted(function.structured_outputs)
+
+    def call(**tensors: Any) -> dict[str, Any]:
+        return dict(zip(outputs, frozen(*(tensors[name] for name in inputs)), strict=True))
+
+    return call
 
 
 def _set_threads(tf: Any, threads: int) -> None:

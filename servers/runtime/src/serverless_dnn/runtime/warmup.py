@@ -1,0 +1,75 @@
+"""Warm-up requests that lie beside a model, as TensorFlow Serving keeps them.
+
+``assets.extra/tf_serving_warmup_requests`` is a TFRecord file of PredictionLog messages
+(https://www.tensorflow.org/tfx/serving/saved_model_warmup).
+"""
+
+import logging
+import struct
+from collections.abc import Iterator
+from pathlib import Path
+
+from google.protobuf.message import DecodeError
+
+from serverless_dnn.protos.v1 import prediction_log_pb2
+from serverless_dnn.runtime.codecs.predict_proto import decode_inputs
+from serverless_dnn.runtime.errors import DataLossError
+from serverless_dnn.runtime.predictor import predict
+from serverless_dnn.runtime.repository import Servable
+from serverless_dnn.runtime.timing import PhaseTimer
+
+_log = logging.getLogger(__name__)
+WARMUP_FILE = Path("assets.extra") / "tf_serving_warmup_requests"
+# TensorFlow Serving's own limit.
+_MAX_RECORDS = 1000
+_MAX_RECORD_BYTES = 256 << 20
+_HEADER = struct.Struct("<QI")
+_FOOTER_BYTES = 4
+
+
+def warm_up(servable: Servable, version_folder: Path) -> int:
+    """Send a model its warm-up requests.
+
+    Args:
+        servable: The model.
+        version_folder: Its folder.
+
+    Returns:
+        How many were sent; 0 when there is no file.
+
+    Raises:
+        DataLossError: The file is damaged, or holds too many records.
+        ServingError: The model refuses a request; TensorFlow Serving does not serve such a model either.
+    """
+    path = version_folder / WARMUP_FILE
+    if not path.is_file():
+        return 0
+    count = 0
+    for record in _records(path):
+        count += 1
+        if count > _MAX_RECORDS:
+            raise DataLossError(f"{path} holds more than {_MAX_RECORDS} records")
+        try:
+            log = prediction_log_pb2.PredictionLog.FromString(record)
+        except DecodeError as error:
+            raise DataLossError(f"{path}: record {count} is not a PredictionLog: {error}") from None
+        if log.WhichOneof("log_type") != "predict_log":
+            _log.warning("a warm-up record is not a Predict call: left out", extra={"path": str(path), "record": count})
+            continue
+        request = log.predict_log.request
+        signature = servable.signature(request.model_spec.signature_name)
+        predict(servable, signature, decode_inputs(request, max_bytes=_MAX_RECORD_BYTES), PhaseTimer())
+    return count
+
+
+def _records(path: Path) -> Iterator[bytes]:
+    """The records of a TFRecord file; their checksums, which need a CRC that Python lacks, are not compared."""
+    with path.open("rb") as file:
+        while header := file.read(_HEADER.size):
+            length = _HEADER.unpack(header)[0] if len(header) == _HEADER.size else _MAX_RECORD_BYTES + 1
+            if length > _MAX_RECORD_BYTES:
+                raise DataLossError(f"{path} is not a TFRecord file, or is cut short")
+            record = file.read(length)
+            if len(record) != length or len(file.read(_FOOTER_BYTES)) != _FOOTER_BYTES:
+                raise DataLossError(f"{path} is cut short")
+            yield record
