@@ -8,8 +8,9 @@ from google.protobuf.message import DecodeError
 from numpy.typing import ArrayLike, NDArray
 
 from serverless_dnn.client.errors import RequestError, ResponseError
-from serverless_dnn.protos.tensor import TensorCodecError, decode_tensor, encode_tensor
-from serverless_dnn.protos.v1 import model_spec_pb2, predict_pb2
+from serverless_dnn.protos.predict_wire import decode_predict_response, encode_predict_request
+from serverless_dnn.protos.tensor import TensorCodecError
+from serverless_dnn.protos.v1 import model_spec_pb2
 
 MAX_RESPONSE_BYTES = 256 << 20
 """The largest answer a client takes by default; YOLOv5's is 8 MiB."""
@@ -61,16 +62,10 @@ def encode_request(address: ModelAddress, inputs: Mapping[str, ArrayLike]) -> by
     Raises:
         RequestError: An array has no tensor form.
     """
-    tensors = {}
-    for name, array in inputs.items():
-        try:
-            tensors[name] = encode_tensor(array)
-        except TensorCodecError as error:
-            raise RequestError(f"input {name}: {error}") from None
-    request = predict_pb2.PredictRequest(
-        model_spec=address.spec(), inputs=tensors, output_filter=list(address.output_filter)
-    )
-    return request.SerializeToString()
+    try:
+        return encode_predict_request(address.spec(), inputs, list(address.output_filter))
+    except TensorCodecError as error:
+        raise RequestError(f"input {error}") from None
 
 
 def decode_response(body: bytes) -> tuple[dict[str, NDArray[Any]], int | None]:
@@ -86,8 +81,7 @@ def decode_response(body: bytes) -> tuple[dict[str, NDArray[Any]], int | None]:
         ResponseError: The bytes are no PredictResponse, or a tensor in it is not well formed.
     """
     try:
-        response = predict_pb2.PredictResponse.FromString(body)
-        outputs = {name: decode_tensor(tensor) for name, tensor in response.outputs.items()}
+        response, outputs = decode_predict_response(body)
     except (DecodeError, TensorCodecError) as error:
         raise ResponseError(f"the answer is not a PredictResponse: {error}") from None
     version = response.model_spec.version.value if response.model_spec.HasField("version") else None

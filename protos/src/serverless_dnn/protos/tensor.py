@@ -53,12 +53,15 @@ def _as_bytes(value: object) -> bytes:
     raise TensorCodecError(f"an array of objects must hold bytes or str, got {type(value).__name__}")
 
 
-def decode_tensor(proto: tensor_pb2.TensorProto, *, max_bytes: int = DEFAULT_MAX_BYTES) -> NDArray[Any]:
+def decode_tensor(
+    proto: tensor_pb2.TensorProto, *, max_bytes: int = DEFAULT_MAX_BYTES, content: memoryview | None = None
+) -> NDArray[Any]:
     """Decode a tensor.
 
     Args:
         proto: The message, with ``tensor_content`` or the value list of its type.
         max_bytes: The largest array to make, in bytes.
+        content: The tensor's raw bytes, where they were not put into the message.
 
     Returns:
         The array, of the shape the message gives. One from ``tensor_content`` is a read-only view of the message's
@@ -76,17 +79,17 @@ def decode_tensor(proto: tensor_pb2.TensorProto, *, max_bytes: int = DEFAULT_MAX
             f"a tensor of shape {list(shape)} and type {data_type_name(proto.dtype)} takes {size * dtype.itemsize} "
             f"bytes, more than the {max_bytes} allowed"
         )
-    content = proto.tensor_content
+    raw = proto.tensor_content if content is None else content
     if proto.dtype == tensor_pb2.DT_STRING:
-        strings = _split_strings(content, size) if content else list(proto.string_val)
+        strings = _split_strings(bytes(raw), size) if raw else list(proto.string_val)
         return _decode_strings(strings, size).reshape(shape)
-    if content:
-        if len(content) != size * dtype.itemsize:
+    if raw:
+        if len(raw) != size * dtype.itemsize:
             raise TensorCodecError(
                 f"tensor_content of shape {list(shape)} and type {data_type_name(proto.dtype)} must be "
-                f"{size * dtype.itemsize} bytes, got {len(content)}"
+                f"{size * dtype.itemsize} bytes, got {len(raw)}"
             )
-        return np.frombuffer(content, dtype).reshape(shape)
+        return np.frombuffer(raw, dtype).reshape(shape)
     return _fill(_decode_values(proto, dtype), size).reshape(shape)
 
 

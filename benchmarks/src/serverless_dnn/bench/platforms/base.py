@@ -19,6 +19,7 @@ class DeployOptions:
         throttle: Whether requests beyond the instances are refused, as the real platform does when its quota is
             reached; else they wait, for the machines that this one cannot be.
         start_timeout_s: How long an instance may take to start.
+        cache_folder: Where compiled models are kept between starts; ``None`` keeps none.
     """
 
     model: str
@@ -28,10 +29,13 @@ class DeployOptions:
     instances: int = 1
     throttle: bool = False
     start_timeout_s: float = 120.0
+    cache_folder: Path | None = None
 
     def environment(self) -> dict[str, str]:
         """The variables every server reads."""
+        cache = {} if self.cache_folder is None else {"SDNN_CACHE_FOLDER": str(self.cache_folder)}
         return {
+            **cache,
             "SDNN_MODEL_BASE_PATH": str(self.model_folder),
             "SDNN_MODEL_NAME": self.model,
             "SDNN_ENGINE": self.engine,

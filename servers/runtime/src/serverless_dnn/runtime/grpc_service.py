@@ -19,7 +19,6 @@ from serverless_dnn.protos.v1 import (
     model_metadata_pb2,
     model_spec_pb2,
     model_status_pb2,
-    predict_pb2,
     prediction_service_pb2,
     status_pb2,
 )
@@ -123,18 +122,11 @@ class GrpcService:
 
     def _predict(self, body: bytes, timer: PhaseTimer, timeout_s: float | None) -> bytes:
         with timer.phase("decode"):
-            request = predict_proto.decode_predict_request(body)
-        return self._predict_message(request, timer, timeout_s)
-
-    def _predict_message(
-        self, request: predict_pb2.PredictRequest, timer: PhaseTimer, timeout_s: float | None
-    ) -> bytes:
-        with timer.phase("decode"):
+            request, inputs = predict_proto.decode_predict_request(body, max_bytes=self._max_body_bytes)
             if not request.HasField("model_spec"):
                 raise InvalidArgumentError("Missing ModelSpec")
             servable = self._servable(request.model_spec)
             signature = servable.signature(request.model_spec.signature_name)
-            inputs = predict_proto.decode_inputs(request, max_bytes=self._max_body_bytes)
         outputs = predict(servable, signature, inputs, timer, request.output_filter, timeout_s=timeout_s)
         with timer.phase("encode"):
             return predict_proto.encode_predict_response(servable, signature, outputs)
@@ -178,7 +170,7 @@ class GrpcService:
             with timer.phase("decode"):
                 request = _parse(prediction_service_pb2.PredictStreamRequest, body)
             answer.id = request.id
-            return self._predict_message(request.request, timer, timeout_s)
+            return self._predict(request.request.SerializeToString(), timer, timeout_s)
 
         try:
             answer.response.MergeFromString(await self._in_thread(work, body, timer, timeout_s))

@@ -147,9 +147,8 @@ def _decode(
             )
         return signature, {next(iter(signature.inputs)): npy.decode_npy(body)}, (), False
     if content_type == predict_proto.CONTENT_TYPE:
-        request = predict_proto.decode_predict_request(body)
+        request, inputs = predict_proto.decode_predict_request(body, max_bytes=max_bytes)
         signature = servable.signature(request.model_spec.signature_name)
-        inputs = predict_proto.decode_inputs(request, max_bytes=max_bytes)
         return signature, inputs, tuple(request.output_filter), False
     decoded = decode_predict_json(body, servable.signature)
     return decoded.signature, decoded.inputs, (), decoded.by_row

@@ -12,7 +12,7 @@ from pathlib import Path
 from google.protobuf.message import DecodeError
 
 from serverless_dnn.protos.v1 import prediction_log_pb2
-from serverless_dnn.runtime.codecs.predict_proto import decode_inputs
+from serverless_dnn.runtime.codecs.predict_proto import decode_predict_request
 from serverless_dnn.runtime.errors import DataLossError
 from serverless_dnn.runtime.predictor import predict
 from serverless_dnn.runtime.repository import Servable
@@ -56,9 +56,9 @@ def warm_up(servable: Servable, version_folder: Path) -> int:
         if log.WhichOneof("log_type") != "predict_log":
             _log.warning("a warm-up record is not a Predict call: left out", extra={"path": str(path), "record": count})
             continue
-        request = log.predict_log.request
-        signature = servable.signature(request.model_spec.signature_name)
-        predict(servable, signature, decode_inputs(request, max_bytes=_MAX_RECORD_BYTES), PhaseTimer())
+        body = log.predict_log.request.SerializeToString()
+        request, inputs = decode_predict_request(body, max_bytes=_MAX_RECORD_BYTES)
+        predict(servable, servable.signature(request.model_spec.signature_name), inputs, PhaseTimer())
     return count
 
 

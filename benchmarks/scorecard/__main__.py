@@ -1,0 +1,89 @@
+"""Measure every bar of speed in one run: `hatch run scorecard [NAME...] [--json FILE]`.
+
+Each row prints as one JSON line on stdout; a table of all follows on stderr. Run it on a machine that does nothing
+else.
+"""
+
+import json
+import os
+import sys
+from collections.abc import Callable, Iterator
+from dataclasses import asdict
+from pathlib import Path
+
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+
+import click
+from codec_rows import codec_rows, wire_rows
+from engine_rows import engine_rows
+from overhead_rows import client_rows, overhead_rows
+from platform_rows import cold_rows, serve_rows
+from rich.console import Console
+from rich.table import Table
+from rows import Row
+
+from serverless_dnn.bench.experiment import export_if_missing
+from serverless_dnn.bench.machine import describe_machine, git_revision, package_versions
+from serverless_dnn.models.registry import MODELS
+
+_GROUPS: dict[str, Callable[[Path], Iterator[Row]]] = {
+    "codec": lambda _models: codec_rows(),
+    "wire": lambda _models: wire_rows(),
+    "client": lambda _models: client_rows(),
+    "overhead": lambda _models: overhead_rows(),
+    "engine": engine_rows,
+    "serve": serve_rows,
+    "cold": cold_rows,
+}
+
+
+@click.command(epilog="Example: hatch run scorecard codec overhead --json scorecard.jsonl")
+@click.argument("names", nargs=-1, metavar="[NAME]...")
+@click.option(
+    "--json", "json_path", type=click.Path(path_type=Path, dir_okay=False), help="Write the rows there as well."
+)
+@click.option("--models-dir", default=".cache/models", show_default=True, type=click.Path(path_type=Path))
+def main(names: tuple[str, ...], json_path: Path | None, models_dir: Path) -> None:
+    """Measure the rows of the groups NAME, all by default: codec, wire, client, overhead, engine, serve, cold."""
+    if unknown := set(names) - set(_GROUPS):
+        raise click.BadParameter(f"there are no rows {', '.join(sorted(unknown))}; there are {', '.join(_GROUPS)}")
+    chosen = [group for group in _GROUPS if not names or group in names]
+    if {"engine", "serve", "cold"} & set(chosen):
+        for model in MODELS:
+            export_if_missing(model, models_dir)
+    rows: list[Row] = []
+    lines = [
+        json.dumps({"machine": describe_machine(), "packages": package_versions(), "git_revision": git_revision()})
+    ]
+    print(lines[0], flush=True)
+    for group in chosen:
+        for row in _GROUPS[group](models_dir.resolve()):
+            rows.append(row)
+            lines.append(json.dumps(asdict(row)))
+            print(lines[-1], flush=True)
+    if json_path is not None:
+        aside = json_path.with_name(f"{json_path.name}.partial")
+        aside.write_text("\n".join(lines) + "\n", encoding="utf-8")
+        aside.rename(json_path)
+    _print_table(rows)
+    sys.exit(1 if any(row.verdict == "short" for row in rows) else 0)
+
+
+def _print_table(rows: list[Row]) -> None:
+    table = Table("row", "value", "bar", "verdict", "quartiles", "n", "note")
+    colors = {"pass": "green", "short": "red", "n/a": "yellow"}
+    for row in rows:
+        table.add_row(
+            row.name,
+            "" if row.value is None else f"{row.value:.3g} {row.unit}",
+            f"{row.bar:g}",
+            f"[{colors[row.verdict]}]{row.verdict}[/]",
+            "" if row.spread is None else f"{row.spread[0]:.3g} to {row.spread[1]:.3g}",
+            str(row.samples),
+            row.note,
+        )
+    Console(stderr=True).print(table)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,112 @@
+"""What the gRPC server adds to a bare ``grpc.aio`` echo, and what importing the client takes."""
+
+import json
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import grpc
+import numpy as np
+from rows import Row, quartiles, ratio_row
+
+from serverless_dnn.bench.platforms.base import DeployOptions
+from serverless_dnn.bench.platforms.cloudrun import LocalCloudRun
+from serverless_dnn.bench.processes import start_server
+from serverless_dnn.client.messages import ModelAddress, encode_request
+
+_SIZES = {"6kB": 1_500, "0.6MB": 150_528, "4.9MB": 1_228_800}
+_ROUNDS = 200
+_OPTIONS = [("grpc.max_receive_message_length", -1), ("grpc.max_send_message_length", -1)]
+_IMPORTS = 7
+
+_MAKE_IDENTITY = """
+import sys
+import tensorflow as tf
+
+class Identity(tf.Module):
+    @tf.function(input_signature=[tf.TensorSpec([None], tf.float32, "x")])
+    def serve(self, x):
+        return {"y": tf.identity(x)}
+
+module = Identity()
+tf.saved_model.save(module, sys.argv[1], {"serving_default": module.serve})
+"""
+_ECHO = """
+import asyncio, json, os
+import grpc.aio
+
+async def echo(body, context):
+    return body
+
+async def main():
+    server = grpc.aio.server(options=[("grpc.max_receive_message_length", -1), ("grpc.max_send_message_length", -1)])
+    handler = grpc.unary_unary_rpc_method_handler(echo)
+    server.add_generic_rpc_handlers((grpc.method_handlers_generic_handler("echo.Echo", {"Echo": handler}),))
+    port = server.add_insecure_port("127.0.0.1:0")
+    await server.start()
+    path = os.environ["SDNN_READY_FILE"]
+    with open(path + ".partial", "w") as file:
+        json.dump({"port": port}, file)
+    os.rename(path + ".partial", path)
+    await server.wait_for_termination()
+
+asyncio.run(main())
+"""
+
+
+def overhead_rows() -> Iterator[Row]:
+    """``overhead.cloudrun.<bytes>``: p50 of an identity model, of that of the echo, over one channel each."""
+    with tempfile.TemporaryDirectory() as folder:
+        root = Path(folder)
+        subprocess.run(
+            [sys.executable, "-c", _MAKE_IDENTITY, str(root / "identity" / "1")], check=True, capture_output=True
+        )
+        echo = start_server([sys.executable, "-c", _ECHO], {}, root / "echo.log")
+        served = LocalCloudRun(DeployOptions("identity", root / "identity", root / "logs", engine="openvino"))
+        try:
+            served.ensure_instance()
+            targets = (f"127.0.0.1:{echo.wait_ready(30)}", served.url.removeprefix("grpc://"))
+            with (
+                grpc.insecure_channel(targets[0], _OPTIONS) as one,
+                grpc.insecure_channel(targets[1], _OPTIONS) as other,
+            ):
+                bare = one.unary_unary("/echo.Echo/Echo")
+                predict = other.unary_unary("/tensorflow.serving.PredictionService/Predict")
+                for label, count in _SIZES.items():
+                    body = encode_request(ModelAddress("identity"), {"x": np.ones(count, np.float32)})
+                    timed: tuple[list[float], list[float]] = ([], [])
+                    for number in range(20 + _ROUNDS):
+                        for side, call in enumerate((predict, bare)):
+                            begin_ns = time.perf_counter_ns()
+                            call(body)
+                            if number >= 20:
+                                timed[side].append((time.perf_counter_ns() - begin_ns) / 1e9)
+                    note = "p50 of an identity model in sdnn-cloudrun / of a bare grpc.aio echo of the same bytes"
+                    yield ratio_row(f"overhead.cloudrun.{label}", *timed, 1.2, note, at_most=True)
+        finally:
+            served.stop()
+            echo.stop(0)
+
+
+def client_rows() -> Iterator[Row]:
+    """``client.import.*``: a new process that makes a gRPC client."""
+    code = (
+        "import time; begin = time.perf_counter()\n"
+        "from serverless_dnn.client import connect\n"
+        "connect('grpc://127.0.0.1:1', 'm')\n"
+        "took = time.perf_counter() - begin\n"
+        "import json, psutil, sys; assert 'tensorflow' not in sys.modules\n"
+        "print(json.dumps([took, psutil.Process().memory_info().rss / 1e6]))"
+    )
+    runs = [
+        json.loads(subprocess.run([sys.executable, "-c", code], check=True, capture_output=True).stdout)
+        for _ in range(_IMPORTS)
+    ]
+    for index, (name, bar, unit) in enumerate((("client.import", 0.25, "s"), ("client.import.memory", 60.0, "MB"))):
+        values = sorted(run[index] for run in runs)
+        value = values[len(values) // 2]
+        verdict = "pass" if value <= bar else "short"
+        yield Row(name, value, bar, verdict, unit, quartiles(values), len(values), "a new process to a gRPC client")

@@ -1,0 +1,124 @@
+"""Cold starts and the cost of serving, on the local platforms with real server processes."""
+
+import tempfile
+import time
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from pathlib import Path
+
+import psutil
+from rows import Row, ratio_row
+
+from serverless_dnn.bench.experiment import PLATFORMS
+from serverless_dnn.bench.platforms.base import Deployment, DeployOptions
+from serverless_dnn.client import Client, HttpOptions, connect
+from serverless_dnn.models.registry import MODELS, get_model
+from serverless_dnn.models.workload import make_request
+from serverless_dnn.runtime.engines import EngineOptions, load_model
+from serverless_dnn.runtime.signature import read_signatures
+from serverless_dnn.runtime.timing import Instance
+
+_COLD_ROUNDS = 3
+_SERVE_ROUNDS = 3
+_CONCURRENCY = 8
+_SERVE_BARS = {"cloudrun": (0.85, 0.95), "sagemaker": (0.75, 0.9), "lambda": (0.6, 0.9)}
+# Their requests fit the 4 MiB and 6 MB that SageMaker and Lambda take; YOLOv5's picture does not.
+_TOO_LARGE = {("sagemaker", "yolo_v5s"), ("lambda", "yolo_v5s")}
+
+
+@contextmanager
+def _deployed(platform: str, model: str, models: Path, engine: str, cache: Path | None) -> Iterator[Deployment]:
+    with tempfile.TemporaryDirectory() as logs:
+        options = DeployOptions(model, models / model, Path(logs), engine=engine, cache_folder=cache)
+        deployment = PLATFORMS[platform](options)
+        try:
+            yield deployment
+        finally:
+            deployment.stop()
+
+
+def _connect(deployment: Deployment, model: str) -> Client:
+    json_only = get_model(model).task == "text-classification"
+    options = HttpOptions(body_format="protobuf" if json_only else "npy", output_name=get_model(model).outputs[0].name)
+    return connect(deployment.url, model, options)
+
+
+def cold_rows(models: Path) -> Iterator[Row]:
+    """``cold.<platform>.<model>``: from a request without an instance to its answer.
+
+    Args:
+        models: A folder of the exported models.
+    """
+    with tempfile.TemporaryDirectory() as cache:
+        for platform in PLATFORMS:
+            for model in MODELS:
+                if (platform, model) in _TOO_LARGE:
+                    continue
+                timed: dict[str, list[float]] = {"tensorflow": [], "openvino": []}
+                _first_answer(platform, model, models, "openvino", Path(cache))
+                for _ in range(_COLD_ROUNDS):
+                    timed["tensorflow"].append(_first_answer(platform, model, models, "tensorflow", None))
+                    timed["openvino"].append(_first_answer(platform, model, models, "openvino", Path(cache)))
+                note = "TensorFlow's first answer / OpenVINO's with a filled cache"
+                yield ratio_row(f"cold.{platform}.{model}", timed["tensorflow"], timed["openvino"], 5, note)
+
+
+def _first_answer(platform: str, model: str, models: Path, engine: str, cache: Path | None) -> float:
+    inputs = make_request(model)
+    with _deployed(platform, model, models, engine, cache) as deployment:
+        begin_ns = time.perf_counter_ns()
+        deployment.ensure_instance()
+        with _connect(deployment, model) as client:
+            client.predict(inputs)
+        return (time.perf_counter_ns() - begin_ns) / 1e9
+
+
+def serve_rows(models: Path) -> Iterator[Row]:
+    """``serve.<platform>.<model>``: CPU time of a prediction in the bare engine, of that of a request in the server.
+
+    Args:
+        models: A folder of the exported models.
+    """
+    for platform, (small, others) in _SERVE_BARS.items():
+        for model in MODELS:
+            if (platform, model) in _TOO_LARGE:
+                continue
+            requests = 400 if model == "mobilenet_v1" else 40
+            with _deployed(platform, model, models, "openvino", None) as deployment:
+                deployment.ensure_instance()
+                with _connect(deployment, model) as client:
+                    bare, served = _cpu_times(client, model, models, requests)
+            bar = small if model == "mobilenet_v1" else others
+            note = f"CPU time of a prediction in the engine / of a request in the server, concurrency {_CONCURRENCY}"
+            yield ratio_row(f"serve.{platform}.{model}", bare, served, bar, note)
+
+
+def _cpu_times(client: Client, model: str, models: Path, requests: int) -> tuple[list[float], list[float]]:
+    folder, inputs = models / model / "1", make_request(model)
+    signatures = read_signatures(folder)
+    engine = load_model(folder, signatures, EngineOptions(name="openvino"), Instance())
+    bare, served = [], []
+    with ThreadPoolExecutor(_CONCURRENCY) as threads:
+        for number in range(1 + _SERVE_ROUNDS):
+            begin = time.process_time()
+            for _ in range(requests):
+                engine.run(signatures["serving_default"], inputs)
+            bare.append((time.process_time() - begin) / requests)
+            begin = _server_cpu_s()
+            list(threads.map(lambda _: client.predict(inputs), range(requests)))
+            served.append((_server_cpu_s() - begin) / requests)
+            if number == 0:
+                bare.clear()
+                served.clear()
+    engine.close()
+    return bare, served
+
+
+def _server_cpu_s() -> float:
+    """CPU time of all processes started here: the servers'."""
+    total = 0.0
+    for process in psutil.Process().children(recursive=True):
+        times = process.cpu_times()
+        total += times.user + times.system
+    return total
