@@ -1,18 +1,17 @@
-"""Engines against a call of TensorFlow's signature, all in one process, in turn."""
+"""Engines against a call of TensorFlow's signature, each in a process of its own, in turn."""
 
-from collections.abc import Callable, Iterator
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import ExitStack
 from pathlib import Path
 
-from rows import Row, interleave, ratio_row
+from rows import Row, ratio_row
 
 from serverless_dnn.bench.machine import describe_machine
 from serverless_dnn.models.registry import MODELS
-from serverless_dnn.models.workload import make_request
-from serverless_dnn.runtime.engines import EngineOptions, load_model
-from serverless_dnn.runtime.signature import read_signatures
-from serverless_dnn.runtime.timing import Instance
+from serverless_dnn.runtime.engines import EngineOptions
 
-_SECONDS = 20.0
 _BARS = {"openvino_f32": 1.2, "openvino_bf16": 3.0, "tf_optimized": 1.1}
 _MOBILENET_BARS = {"openvino_f32": 3.0, "openvino_bf16": 6.0, "tf_optimized": 1.1}
 _OPTIONS = {
@@ -21,6 +20,35 @@ _OPTIONS = {
     "openvino_f32": EngineOptions(name="openvino"),
     "openvino_bf16": EngineOptions(name="openvino", precision="bf16"),
 }
+_ROUNDS = 15
+_WARM_UP = 2
+# Predictions of one round, so that a round takes about as long for every model.
+_PREDICTIONS = {"mobilenet_v1": 10, "inception_v3": 3, "yolo_v5s": 2, "bert_base": 1}
+_PROBE = Path(__file__).with_name("engine_probe.py")
+
+
+class _Engine:
+    """An engine's process.
+
+    Args:
+        folder: The model's version folder.
+        name: The model.
+        options: How to run it.
+    """
+
+    def __init__(self, folder: Path, name: str, options: EngineOptions) -> None:
+        arguments = [str(folder), name, options.name, options.precision, options.graph]
+        self.process = subprocess.Popen(
+            [sys.executable, str(_PROBE), *arguments], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+        )
+
+    def round(self, predictions: int) -> float:
+        """Predict, and give the seconds of one prediction."""
+        assert self.process.stdin is not None
+        assert self.process.stdout is not None
+        self.process.stdin.write(f"{predictions}\n")
+        self.process.stdin.flush()
+        return float(self.process.stdout.readline())
 
 
 def engine_rows(models: Path) -> Iterator[Row]:
@@ -31,21 +59,20 @@ def engine_rows(models: Path) -> Iterator[Row]:
     """
     has_bf16 = bool({"avx512_bf16", "amx_bf16"} & set(describe_machine()["isa"]))  # type: ignore[arg-type]
     for name in MODELS:
-        folder = models / name / "1"
-        sides = {
-            side: _call(folder, name, options) for side, options in _OPTIONS.items() if has_bf16 or "bf16" not in side
-        }
-        slowest = max(interleave(sides, 1)["tf_signature"])
-        timed = interleave(sides, max(5, min(60, int(_SECONDS / 4 / slowest))))
+        timed: dict[str, list[float]] = {side: [] for side in _OPTIONS if has_bf16 or "bf16" not in side}
+        with ExitStack() as running:
+            engines = {side: _Engine(models / name / "1", name, _OPTIONS[side]) for side in timed}
+            for engine in engines.values():
+                running.enter_context(engine.process)
+                running.callback(engine.process.kill)
+            for number in range(_WARM_UP + _ROUNDS):
+                for side, engine in engines.items():
+                    seconds = engine.round(_PREDICTIONS[name])
+                    if number >= _WARM_UP:
+                        timed[side].append(seconds)
         for side, bar in (_MOBILENET_BARS if name == "mobilenet_v1" else _BARS).items():
             if side in timed:
                 note = f"TensorFlow signature call / {side}, batch 1"
                 yield ratio_row(f"engine.{name}.{side}", timed["tf_signature"], timed[side], bar, note)
             else:
                 yield Row(f"engine.{name}.{side}", None, bar, "n/a", "x", None, 0, "this CPU has no bf16 arithmetic")
-
-
-def _call(folder: Path, name: str, options: EngineOptions) -> Callable[[], object]:
-    signatures = read_signatures(folder)
-    model, inputs = load_model(folder, signatures, options, Instance()), make_request(name)
-    return lambda: model.run(signatures["serving_default"], inputs)

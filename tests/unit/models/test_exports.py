@@ -3,6 +3,7 @@
 import json
 import resource
 import subprocess
+import sys
 import tarfile
 from collections.abc import Callable
 from pathlib import Path
@@ -12,6 +13,8 @@ import openvino
 import pytest
 import tensorflow as tf
 
+from serverless_dnn.models.errors import ExportError
+from serverless_dnn.models.export import ExportOptions, export_model
 from serverless_dnn.models.registry import MODELS, get_model
 from serverless_dnn.models.workload import make_request
 
@@ -38,6 +41,34 @@ def test_tensorflow_and_openvino_agree(name: str, zoo: Path) -> None:
     assert np.isfinite(reference).all()
     # YOLOv5s squares what two runtimes add up in different orders.
     np.testing.assert_allclose(other, reference, atol=1e-4, rtol=1e-3)
+
+
+@pytest.mark.parametrize("name", MODELS)
+def test_bfloat16_stays_within_the_registrys_tolerance(name: str, zoo: Path) -> None:
+    """Where the processor computes in bfloat16; elsewhere OpenVINO computes in float32 whatever is asked."""
+    card, core = get_model(name), openvino.Core()
+
+    exact, rounded = (
+        core.compile_model(str(zoo / name / "1"), "CPU", {"INFERENCE_PRECISION_HINT": precision})(make_request(name))[0]
+        for precision in ("f32", "bf16")
+    )
+
+    assert np.abs(exact - rounded).max() <= card.bf16_tolerance
+
+
+@pytest.mark.parametrize("name", MODELS)
+def test_random_weights_leave_outputs_that_depend_on_the_input(name: str, zoo: Path) -> None:
+    """Servers whose outputs are compared must not agree by saying the same of everything."""
+    compiled = openvino.Core().compile_model(str(zoo / name / "1"), "CPU", {"INFERENCE_PRECISION_HINT": "f32"})
+    request = make_request(name)
+    other = {key: array[:, ::-1] for key, array in request.items()}
+
+    scores, others = (compiled(inputs)[0].copy() for inputs in (request, other))
+
+    assert np.abs(scores - others).max() > 1e-3
+    if name == "yolo_v5s":
+        assert 1e-6 < scores[..., 4:].min()
+        assert scores[..., 4:].max() < 1 - 1e-6
 
 
 @pytest.mark.parametrize("name", MODELS)
@@ -119,4 +150,37 @@ def test_a_full_disk_leaves_nothing(tmp_path: Path) -> None:
     assert done.returncode == 1
     assert f"cannot write {tmp_path / 'mobilenet_v1' / '1'}" in done.stderr
     assert "Traceback" not in done.stderr
-    assert [path for path in tmp_path.rglob("*") if path.is_file()] == []
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_version_is_replaced_in_one_step(tmp_path: Path) -> None:
+    options, weights = ExportOptions(), Path("mobilenet_v1/1/variables/variables.data-00000-of-00001")
+    export_model("mobilenet_v1", tmp_path, options)
+    before = (tmp_path / weights).read_bytes()
+    steps: list[str] = []
+
+    with pytest.raises(ExportError, match="--overwrite"):
+        export_model("mobilenet_v1", tmp_path, ExportOptions(seed=1))
+    export_model("mobilenet_v1", tmp_path, ExportOptions(seed=1), steps.append, overwrite=True)
+
+    assert "writing the SavedModel" in steps
+    assert (tmp_path / weights).read_bytes() != before
+    assert [path.name for path in (tmp_path / "mobilenet_v1").iterdir()] == ["1"]
+
+
+@pytest.mark.parametrize(
+    ("missing", "returncode", "text"),
+    [("matplotlib", 0, ""), ("tensorflow", 1, "pip install 'serverless-dnn-models[tensorflow]'")],
+)
+def test_what_an_export_needs(missing: str, returncode: int, text: str, tmp_path: Path) -> None:
+    code = f"import sys; sys.modules[{missing!r}] = None; from serverless_dnn.models.cli import main; main()"
+
+    done = subprocess.run(
+        [sys.executable, "-c", code, "export", "mobilenet_v1", str(tmp_path / "models")],
+        capture_output=True, text=True, check=False,
+    )  # fmt: skip
+
+    assert done.returncode == returncode
+    assert text in done.stderr
+    assert "Traceback" not in done.stderr
+    assert (tmp_path / "models").exists() == (returncode == 0)

@@ -16,8 +16,8 @@ from serverless_dnn.models.errors import ModelsError
 from serverless_dnn.models.registry import MODELS
 
 _ERRORS = Console(stderr=True)
-_LAYOUTS = ("tfserving", "sagemaker")
-_LAYOUT_HELP = "sagemaker packs NAME/model.tar.gz as well."
+# click's mark for lines to leave as they are is a backspace character, so these docstrings cannot be raw.
+_option = partial(click.option, show_envvar=True)
 
 
 @click.group(context_settings={"auto_envvar_prefix": "SDNN_MODELS", "max_content_width": 120})
@@ -26,16 +26,16 @@ def main() -> None:
 
 
 @main.command("list")
-@click.option("--wire", is_flag=True, help="Really encode one request and one reply, and show their sizes.")
-@click.option("--json", "as_json", is_flag=True, help="Print JSON instead of a table.")
+@_option("--wire", is_flag=True, help="Really encode one request and one reply, and show their sizes.")
+@_option("--json", "as_json", envvar="SDNN_MODELS_LIST_JSON", is_flag=True, help="Print JSON instead of a table.")
 def list_models(*, wire: bool, as_json: bool) -> None:
-    r"""Show the models beside the paper's figures; what differs from them is yellow.
+    """Show the models beside the paper's figures; what differs from them is yellow.
 
     \b
     Examples:
       sdnn-models list
       sdnn-models list --wire
-    """
+    """  # noqa: D301
     from serverless_dnn.models.listing import card_rows, print_rows, wire_rows
 
     rows = wire_rows(MODELS.values()) if wire else card_rows(MODELS.values())
@@ -48,34 +48,33 @@ def list_models(*, wire: bool, as_json: bool) -> None:
 @main.command("export")
 @click.argument("name", metavar="NAME")
 @click.argument("folder", type=click.Path(path_type=Path, file_okay=False))
-@click.option(
-    "--weights",
-    default="random",
-    show_default=True,
-    help="random, imagenet, or a file.",
-)
-@click.option("--seed", default=0, show_default=True, help="Of random weights.")
-@click.option("--version", default=1, show_default=True, type=click.IntRange(0), help="The version's number.")
-@click.option("--frozen", is_flag=True, help="Weights as constants of the graph: loads faster.")
-@click.option("--openvino", is_flag=True, help="OpenVINO's own format as well, in assets.extra.")
-@click.option(
+@_option("--weights", default="random", show_default=True, help="random, imagenet, or a file.")
+@_option("--seed", default=0, show_default=True, type=click.IntRange(0), help="Of random weights.")
+@_option("--version", default=1, show_default=True, type=click.IntRange(0), help="The version's number.")
+@_option("--frozen", is_flag=True, help="Weights as constants of the graph: loads faster.")
+@_option("--openvino", is_flag=True, help="OpenVINO's own format as well, in assets.extra.")
+@_option(
     "--format",
     "layout",
+    envvar="SDNN_MODELS_EXPORT_FORMAT",
     default="tfserving",
     show_default=True,
     type=click.Choice(["tfserving", "sagemaker"]),
-    help="sagemaker adds model.tar.gz.",
+    help="sagemaker packs NAME/model.tar.gz as well.",
 )
-def export(name: str, folder: Path, layout: str, **options: Any) -> None:
-    r"""Write the model NAME, or all of them, to FOLDER/NAME/VERSION.
+@_option("--overwrite", is_flag=True, help="Replace the version if there is one.")
+def export(name: str, folder: Path, *, layout: str, overwrite: bool, **options: Any) -> None:
+    """Write the model NAME, or all of them, to FOLDER/NAME/VERSION.
 
     \b
     Examples:
       sdnn-models export mobilenet_v1 models
       sdnn-models export all models --seed 7
       sdnn-models export bert_base models --weights checkpoint/model.safetensors --format sagemaker
-    """
+    """  # noqa: D301
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+    # Read when Keras is imported, and no other backend writes SavedModels this way.
+    os.environ["KERAS_BACKEND"] = "tensorflow"
     from serverless_dnn.models.export import ExportOptions, export_model
 
     chosen = ExportOptions(sagemaker=layout == "sagemaker", **options)
@@ -86,7 +85,7 @@ def export(name: str, folder: Path, layout: str, **options: Any) -> None:
                     f"[yellow]{model}: RANDOM weights (seed {chosen.seed})[/]: real size and speed, meaningless answers"
                 )
             with _ERRORS.status(model) as status:
-                path = export_model(model, folder, chosen, partial(_show_step, model, status))
+                path = export_model(model, folder, chosen, partial(_show_step, model, status), overwrite=overwrite)
             click.echo(path)
     except ModelsError as error:
         click.echo(f"sdnn-models: {error}", err=True)
@@ -96,5 +95,5 @@ def export(name: str, folder: Path, layout: str, **options: Any) -> None:
 def _show_step(model: str, status: Status, step: str) -> None:
     status.update(f"{model}: {step}")
     # A spinner's last words are lost; what a user must know of the weights is not.
-    if step.endswith("are random"):
+    if step.startswith("note:"):
         _ERRORS.print(f"[yellow]{model}: {step}[/]")

@@ -4,12 +4,14 @@ Weights are stored once (Keras' ``Model.export`` stores them twice), the files a
 them lie a manifest and the requests with which servers warm up.
 """
 
+import ctypes
 import hashlib
 import json
 import os
 import shutil
 import tarfile
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 from importlib.metadata import version as package_version
 from pathlib import Path
@@ -17,7 +19,7 @@ from typing import Any
 
 from serverless_dnn.models.errors import ExportError
 from serverless_dnn.models.registry import ModelCard, get_model
-from serverless_dnn.models.workload import make_request
+from serverless_dnn.models.workload import warmup_request
 from serverless_dnn.protos.tensor import encode_tensor
 from serverless_dnn.protos.v1 import predict_pb2, prediction_log_pb2
 
@@ -26,6 +28,8 @@ WARMUP_FILE = Path("assets.extra") / "tf_serving_warmup_requests"
 MANIFEST_FILE = Path("assets.extra") / "manifest.json"
 OPENVINO_FILE = Path("assets.extra") / "openvino" / "model.xml"
 SAGEMAKER_ARCHIVE = "model.tar.gz"
+# linux/fcntl.h, linux/fs.h
+_AT_FDCWD, _RENAME_EXCHANGE = -100, 2
 
 
 @dataclass(frozen=True)
@@ -57,6 +61,7 @@ class Manifest:
         model: The model's name.
         options: How it was exported.
         parameters: Numbers the model holds.
+        notes: What a user must know of the weights.
         packages: Versions of what wrote it.
         sha256: Of each file, by its path.
     """
@@ -64,12 +69,18 @@ class Manifest:
     model: str
     options: ExportOptions
     parameters: int
+    notes: tuple[str, ...]
     packages: dict[str, str]
     sha256: dict[str, str]
 
 
 def export_model(
-    name: str, folder: Path, options: ExportOptions, on_step: Callable[[str], None] = lambda _step: None
+    name: str,
+    folder: Path,
+    options: ExportOptions,
+    on_step: Callable[[str], None] = lambda _step: None,
+    *,
+    overwrite: bool = False,
 ) -> Path:
     """Build a model and write it to ``folder/name/version``.
 
@@ -77,47 +88,75 @@ def export_model(
         name: The model.
         folder: Holds a folder for each model; made if missing.
         options: What is written.
-        on_step: Told what is being done, and what a user must know of the weights.
+        on_step: Told what is being done; what a user must know of the weights starts with ``note:``.
+        overwrite: Replace the version if there is one, in one step.
 
     Returns:
         The version's folder.
 
     Raises:
-        ModelsError: No such model, no such weights, the version exists, or the disk refuses.
+        ModelsError: No such model or weights, the version exists, TensorFlow is not installed, or the disk refuses.
     """
     card = get_model(name)
     target = folder / name / str(options.version)
-    if target.exists():
-        raise ExportError(f"{target} exists: remove it, or export another --version")
+    if target.exists() and not overwrite:
+        raise ExportError(f"{target} exists: replace it with --overwrite, or export another --version")
     aside = target.with_name(f".{options.version}.{os.getpid()}.partial")
+    made = [path for path in aside.parents if not path.exists()]
     try:
         aside.mkdir(parents=True)
+        _write(card, aside, target, options, on_step)
+        _put_in_place(aside, target)
     except OSError as error:
-        raise ExportError(f"cannot write {target}: {error.strerror}") from error
+        raise ExportError(f"cannot write {target}: {error.strerror or error}") from error
+    finally:
+        shutil.rmtree(aside, ignore_errors=True)
+        # Servers take an empty folder for a model without versions.
+        with suppress(OSError):
+            for path in made:
+                path.rmdir()
+    return target
+
+
+def _write(card: ModelCard, aside: Path, target: Path, options: ExportOptions, on_step: Callable[[str], None]) -> None:
     on_step("importing TensorFlow")
-    import tensorflow as tf
-
     try:
-        from serverless_dnn.models.architectures.building import build
+        import tensorflow as tf
 
-        on_step(f"building with {options.weights} weights")
-        built = build(card, options.weights, options.seed)
-        on_step(built.note or "writing the SavedModel")
+        from serverless_dnn.models.architectures.building import build
+    except ImportError as error:
+        raise ExportError(
+            f"building needs TensorFlow: pip install 'serverless-dnn-models[tensorflow]' ({error})"
+        ) from None
+    on_step(f"building with {options.weights} weights")
+    built = build(card, options.weights, options.seed)
+    for note in built.notes:
+        on_step(f"note: {note}")
+    on_step("writing the SavedModel")
+    try:
         _save(built.call, built.model.variables, card, aside, frozen=options.frozen)
         if options.openvino:
             on_step("converting to OpenVINO's format")
             _save_openvino(aside)
         _write_warmup(card, aside)
-        _write_manifest(Manifest(card.name, options, built.parameters, _packages(), _hashes(aside)), aside)
-        if options.sagemaker:
-            on_step(f"packing {SAGEMAKER_ARCHIVE}")
-            _write_archive(aside, target)
+    except tf.errors.OpError as error:
+        raise OSError(f"{error.message}") from error
+    _write_manifest(Manifest(card.name, options, built.parameters, built.notes, _packages(), _hashes(aside)), aside)
+    if options.sagemaker:
+        on_step(f"packing {SAGEMAKER_ARCHIVE}")
+        _write_archive(aside, target)
+
+
+def _put_in_place(aside: Path, target: Path) -> None:
+    """Rename, or exchange with what is there: at every moment there is one whole version."""
+    if not target.exists():
         aside.rename(target)
-    except (OSError, tf.errors.OpError) as error:
-        raise ExportError(f"cannot write {target}: {getattr(error, 'strerror', None) or error}") from error
-    finally:
-        shutil.rmtree(aside, ignore_errors=True)
-    return target
+        return
+    # renameat2(2) with RENAME_EXCHANGE, paths relative to the working directory.
+    library = ctypes.CDLL(None, use_errno=True)
+    if library.renameat2(_AT_FDCWD, os.fsencode(aside), _AT_FDCWD, os.fsencode(target), _RENAME_EXCHANGE) != 0:
+        number = ctypes.get_errno()
+        raise OSError(number, os.strerror(number))
 
 
 def _save(call: Callable[..., Any], variables: list[Any], card: ModelCard, folder: Path, *, frozen: bool) -> None:
@@ -158,7 +197,12 @@ def _save_openvino(folder: Path) -> None:
     except ImportError:
         raise ExportError("--openvino needs OpenVINO: pip install 'serverless-dnn-models[openvino]'") from None
     (folder / OPENVINO_FILE).parent.mkdir(parents=True)
-    openvino.save_model(openvino.Core().read_model(str(folder)), str(folder / OPENVINO_FILE), compress_to_fp16=False)
+    model = openvino.Core().read_model(str(folder))
+    try:
+        openvino.save_model(model, str(folder / OPENVINO_FILE), compress_to_fp16=False)
+    # All that OpenVINO says of a disk that refuses.
+    except RuntimeError as error:
+        raise OSError(f"OpenVINO: {error}") from error
 
 
 def _write_warmup(card: ModelCard, folder: Path) -> None:
@@ -167,7 +211,7 @@ def _write_warmup(card: ModelCard, folder: Path) -> None:
     log = prediction_log_pb2.PredictionLog()
     log.predict_log.request.CopyFrom(
         predict_pb2.PredictRequest(
-            inputs={name: encode_tensor(array) for name, array in make_request(card.name).items()}
+            inputs={name: encode_tensor(array) for name, array in warmup_request(card.name).items()}
         )
     )
     log.predict_log.request.model_spec.name = card.name

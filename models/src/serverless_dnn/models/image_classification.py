@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image, UnidentifiedImageError
+from PIL import Image, ImageOps, UnidentifiedImageError
 
 from serverless_dnn.models.errors import InputError
 
@@ -28,7 +28,7 @@ class ScoredClass:
 
 
 def load_photograph(path: Path) -> Image.Image:
-    """Read a picture as RGB.
+    """Read a picture as RGB, upright.
 
     Args:
         path: Any format Pillow reads.
@@ -43,7 +43,8 @@ def load_photograph(path: Path) -> Image.Image:
         with Image.open(path) as image:
             if image.width * image.height > MAX_PIXELS:
                 raise InputError(f"{path} has {image.width}x{image.height} pixels, more than {MAX_PIXELS} in all")
-            return image.convert("RGB")
+            # Cameras store a picture as the sensor saw it and note how to turn it.
+            return ImageOps.exif_transpose(image).convert("RGB")
     except (UnidentifiedImageError, OSError, Image.DecompressionBombError) as error:
         raise InputError(f"{path} is not a picture that can be read: {error}") from None
 

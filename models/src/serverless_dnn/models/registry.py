@@ -74,6 +74,8 @@ class ModelCard:
         paper: The paper's figures.
         bf16_tolerance: The largest difference of an output when computed in bfloat16 at which it still does its work.
         workload: What one benchmark request holds, in words.
+        preprocess: The function that makes its input, as ``module:name``; needs no TensorFlow.
+        postprocess: The one that reads its output.
     """
 
     name: str
@@ -86,6 +88,8 @@ class ModelCard:
     paper: PaperFigures
     bf16_tolerance: float
     workload: str
+    preprocess: str
+    postprocess: str
 
 
 def _classifier(name: str, title: str, side: int, parameters: int, flops: int, paper: PaperFigures) -> ModelCard:
@@ -100,6 +104,8 @@ def _classifier(name: str, title: str, side: int, parameters: int, flops: int, p
         paper=paper,
         bf16_tolerance=0.05,
         workload=f"one photograph, {side}x{side}, scaled to -1..1",
+        preprocess="serverless_dnn.models.image_classification:preprocess",
+        postprocess="serverless_dnn.models.image_classification:top_k",
     )
 
 
@@ -124,6 +130,8 @@ _CARDS = (
         paper=PaperFigures(16.5, 28, 4.688, 24.547, 8.172, 63.5932),
         bf16_tolerance=0.05,
         workload="one photograph, letterboxed to 640x640, scaled to 0..1",
+        preprocess="serverless_dnn.models.object_detection:letterbox",
+        postprocess="serverless_dnn.models.object_detection:detect_objects",
     ),
     ModelCard(
         name="bert_base",
@@ -138,6 +146,8 @@ _CARDS = (
         paper=PaperFigures(13.39, 428, 0.006, 0.004, 0.0001, 0.0001),
         bf16_tolerance=0.05,
         workload=f"one short text, filled up to {TEXT_TOKENS} tokens",
+        preprocess="serverless_dnn.models.text_classification:TextEncoder",
+        postprocess="serverless_dnn.models.text_classification:sentiment",
     ),
 )
 

@@ -49,7 +49,12 @@ class TextEncoder:
 
         Returns:
             ``input_ids``, ``input_masks`` and ``segment_ids``, int32, texts x tokens.
+
+        Raises:
+            InputError: No text, or a length BERT cannot take.
         """
+        if not texts or not 2 <= (tokens or MAX_TOKENS) <= MAX_TOKENS:
+            raise InputError(f"expected texts of 2 to {MAX_TOKENS} tokens, got {len(texts)} texts of {tokens} tokens")
         self._tokenizer.enable_truncation(tokens or MAX_TOKENS)
         self._tokenizer.enable_padding(length=tokens)
         encoded = self._tokenizer.encode_batch(texts)

@@ -4,6 +4,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 from numpy.typing import NDArray
 
 from serverless_dnn.models.errors import InputError
@@ -37,7 +38,7 @@ def sample_photograph() -> Path:
     raise InputError("no sample photograph: install matplotlib, which ships one, or name a file with --photograph")
 
 
-def make_request(name: str, photograph: Path | None = None) -> dict[str, NDArray[Any]]:
+def make_request(name: str, photograph: Path | None = None, text: str = SAMPLE_TEXT) -> dict[str, NDArray[Any]]:
     """The arrays of one request, of batch 1.
 
     A text's tokens are hashes of its words: no vocabulary is needed, and nothing but their number is meant.
@@ -45,6 +46,7 @@ def make_request(name: str, photograph: Path | None = None) -> dict[str, NDArray
     Args:
         name: The model.
         photograph: The picture to send to an image model; ``None`` takes the sample photograph.
+        text: The text to send to a text model.
 
     Returns:
         Arrays by input name.
@@ -55,10 +57,29 @@ def make_request(name: str, photograph: Path | None = None) -> dict[str, NDArray
     """
     card = get_model(name)
     if card.task == "text-classification":
-        return dict(hash_words(SAMPLE_TEXT, TEXT_TOKENS))
+        return dict(hash_words(text, TEXT_TOKENS))
     picture = load_photograph(photograph or sample_photograph())
     spec = card.inputs[0]
     side = spec.request_shape()[1]
     return {
         spec.name: preprocess(picture, side) if card.task == "image-classification" else letterbox(picture, side)[0]
     }
+
+
+def warmup_request(name: str) -> dict[str, NDArray[Any]]:
+    """The arrays a server warms up with: of the shape of a request, for pictures seeded noise, so no file is needed.
+
+    Args:
+        name: The model.
+
+    Returns:
+        Arrays by input name.
+
+    Raises:
+        UnknownModelError: There is no such model.
+    """
+    card = get_model(name)
+    if card.task == "text-classification":
+        return make_request(name)
+    random = np.random.default_rng(0)
+    return {spec.name: random.random(spec.request_shape(), np.float32) for spec in card.inputs}

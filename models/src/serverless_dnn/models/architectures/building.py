@@ -6,19 +6,18 @@ from pathlib import Path
 from typing import Any
 
 import keras
-import numpy as np
 
 from serverless_dnn.models.architectures import yolo_v5
 from serverless_dnn.models.architectures.bert import BertConfig, build_classifier
 from serverless_dnn.models.architectures.checkpoints import load_bert, load_yolo_v5s, read_safetensors
-from serverless_dnn.models.errors import WeightsError
+from serverless_dnn.models.architectures.random_weights import randomize
+from serverless_dnn.models.errors import ExportError, WeightsError
 from serverless_dnn.models.registry import ModelCard
 
 _APPLICATIONS = {
     "mobilenet_v1": keras.applications.MobileNet,
     "inception_v3": keras.applications.InceptionV3,
 }
-_CALIBRATION_IMAGES = 8
 
 
 @dataclass(frozen=True)
@@ -28,12 +27,12 @@ class BuiltModel:
     Attributes:
         model: The Keras model.
         call: Takes the registry's inputs in order and returns its one output.
-        note: What a user must know of the weights; empty when there is nothing.
+        notes: What a user must know of the weights.
     """
 
     model: Any
     call: Callable[..., Any]
-    note: str = ""
+    notes: tuple[str, ...] = ()
 
     @property
     def parameters(self) -> int:
@@ -46,7 +45,8 @@ def build(card: ModelCard, weights: str, seed: int) -> BuiltModel:
 
     Args:
         card: Which.
-        weights: ``random``, ``imagenet``, or a file: ``.weights.h5`` or ``.keras`` of Keras, or ``.safetensors``.
+        weights: ``random``, ``imagenet``, or a file: ``.weights.h5`` or ``.keras`` of Keras, or
+            ``.safetensors`` (for BERT also the folder that holds ``model.safetensors`` and ``config.json``).
         seed: Of random weights.
 
     Returns:
@@ -54,37 +54,53 @@ def build(card: ModelCard, weights: str, seed: int) -> BuiltModel:
 
     Raises:
         WeightsError: The weights cannot be had, read, or do not fit; says what to do.
+        ExportError: Keras runs on something else than TensorFlow.
     """
-    keras.utils.set_random_seed(seed)
+    if keras.backend.backend() != "tensorflow":
+        raise ExportError(
+            f"SavedModels need Keras on TensorFlow, not on {keras.backend.backend()}: unset KERAS_BACKEND"
+        )
     if weights == "imagenet":
         return _with_imagenet(card)
-    path = None if weights == "random" else Path(weights)
-    if path is not None and not path.is_file():
-        raise WeightsError(f"--weights takes random, imagenet or a file, and there is no file {weights!r}")
-    tensors = read_safetensors(path) if path is not None and path.suffix == ".safetensors" else None
+    path = None if weights == "random" else _weights_file(weights)
     if card.name == "bert_base":
-        from_checkpoint = path is not None and tensors is not None
-        config = BertConfig.read(path.parent / "config.json") if path is not None and from_checkpoint else BertConfig()
-        classifier = build_classifier(config)
-        note = ""
-        if tensors is not None and not load_bert(classifier, tensors, weights):
-            note = f"{weights} has no sentiment head: the head's weights are random"
-        elif path is not None and tensors is None:
-            _load_keras_weights(classifier, path, card)
-        names = [spec.name for spec in card.inputs]
-        return BuiltModel(classifier, lambda *arrays: classifier(dict(zip(names, arrays, strict=True))), note)
+        return _build_bert(card, path, seed)
     model = yolo_v5.build() if card.name == "yolo_v5s" else _APPLICATIONS[card.name](weights=None)
     if path is None:
-        _calibrate(model, card, seed)
-        if card.name == "yolo_v5s":
-            _expect_few_objects(model)
-    elif tensors is None:
+        randomize(model, seed)
+    elif path.suffix != ".safetensors":
         _load_keras_weights(model, path, card)
     elif card.name == "yolo_v5s":
-        load_yolo_v5s(model, tensors, weights)
+        load_yolo_v5s(model, read_safetensors(path), str(path))
     else:
         raise WeightsError(f"{card.name} takes Keras' .weights.h5 or .keras, got {weights}")
     return BuiltModel(model, lambda picture: model(picture, training=False))
+
+
+def _weights_file(weights: str) -> Path:
+    path = Path(weights)
+    # Hugging Face checkpoints are folders.
+    if (path / "model.safetensors").is_file():
+        return path / "model.safetensors"
+    if not path.is_file():
+        raise WeightsError(f"--weights takes random, imagenet or a file, and there is no file {weights!r}")
+    return path
+
+
+def _build_bert(card: ModelCard, path: Path | None, seed: int) -> BuiltModel:
+    names, notes = [spec.name for spec in card.inputs], []
+    from_checkpoint = path is not None and path.suffix == ".safetensors"
+    config = BertConfig.read(path.with_name("config.json")) if path is not None and from_checkpoint else BertConfig()
+    model = build_classifier(config)
+    # The head stays random where a checkpoint has none.
+    randomize(model, seed)
+    if path is not None and not from_checkpoint:
+        _load_keras_weights(model, path, card)
+    elif path is not None and not load_bert(model, read_safetensors(path), str(path)):
+        notes.append(f"{path} has no sentiment head: the head's weights are random")
+    if model.count_params() != card.parameters:
+        notes.append(f"this is not BERT base: {model.count_params():,} parameters instead of {card.parameters:,}")
+    return BuiltModel(model, lambda *arrays: model(dict(zip(names, arrays, strict=True))), tuple(notes))
 
 
 def _with_imagenet(card: ModelCard) -> BuiltModel:
@@ -106,29 +122,3 @@ def _load_keras_weights(model: Any, path: Path, card: ModelCard) -> None:
     # Keras raises whatever its readers raise: of HDF5, of zip files, of shapes.
     except Exception as error:
         raise WeightsError(f"the weights in {path} cannot be read as those of {card.name}: {error}") from error
-
-
-def _expect_few_objects(model: Any) -> None:
-    for index, stride in enumerate(yolo_v5.STRIDES):
-        bias = model.get_layer(f"model.24.m.{index}").bias
-        values = np.zeros((len(yolo_v5.ANCHORS[index]), 5 + yolo_v5.CLASSES), np.float32)
-        values[:, 4] = yolo_v5.objectness_bias(stride)
-        bias.assign(values.ravel())
-
-
-def _calibrate(model: Any, card: ModelCard, seed: int) -> None:
-    """Give batch norms the statistics of random pictures.
-
-    With the initial statistics activations shrink layer by layer until every picture gets the same scores, and a
-    comparison of outputs would pass whatever a server computes.
-    """
-    side = card.inputs[0].shape[1]
-    coarse = np.random.default_rng(seed).uniform(-1, 1, (_CALIBRATION_IMAGES, 8, 8, 3))
-    pictures = keras.ops.image.resize(coarse.astype(np.float32), (side, side), interpolation="bilinear")
-    norms = [layer for layer in model.layers if isinstance(layer, keras.layers.BatchNormalization)]
-    momenta = [layer.momentum for layer in norms]
-    for layer in norms:
-        layer.momentum = 0.0
-    model(pictures, training=True)
-    for layer, momentum in zip(norms, momenta, strict=True):
-        layer.momentum = momentum

@@ -1,5 +1,6 @@
 """Published checkpoints (``.safetensors``) into the networks built here, every tensor accounted for."""
 
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -9,11 +10,12 @@ from numpy.typing import NDArray
 from safetensors import SafetensorError
 from safetensors.numpy import load_file
 
+from serverless_dnn.models.architectures import yolo_v5
 from serverless_dnn.models.errors import WeightsError
 
 Tensors = Mapping[str, NDArray[Any]]
-# Hidden states' indices, which are no weights; anchors, which are part of the architecture.
-_NOT_WEIGHTS = ("embeddings.position_ids", "model.24.anchors", "num_batches_tracked")
+# Indices and counters, which are no weights; anchors, which are compared apart.
+_NOT_WEIGHTS = ("embeddings.position_ids", "num_batches_tracked", "model.24.anchors", "model.24.anchor_grid")
 
 
 def read_safetensors(path: Path) -> dict[str, NDArray[Any]]:
@@ -93,15 +95,28 @@ def load_yolo_v5s(model: Any, tensors: Tensors, origin: str) -> None:
 
     Args:
         model: The network.
-        tensors: The checkpoint.
+        tensors: The checkpoint, with batch norms or with these folded into the convolutions.
         origin: Named in errors.
 
     Raises:
-        WeightsError: A tensor is missing, left over, or of another shape.
+        WeightsError: A tensor is missing, left over, or of another shape, or the anchors are others.
     """
+    # Each wrapper around the published network puts one more "model." before its names.
+    plain = {re.sub(r"^(model\.)+", "model.", name): array for name, array in tensors.items()}
+    _compare_anchors(plain.get("model.24.anchors"), origin)
+    folded = "model.0.conv.bias" in plain
     variables: dict[str, Any] = {}
     for layer in model.layers:
         if layer.name.endswith(".bn"):
+            if folded:
+                # A norm that only adds the folded bias.
+                for variable, value in zip(
+                    (layer.gamma, layer.moving_mean), ((1 + layer.epsilon) ** 0.5, 0), strict=True
+                ):
+                    variable.assign(np.full(variable.shape, value, np.float32))
+                layer.moving_variance.assign(np.ones(layer.gamma.shape, np.float32))
+                variables[f"{layer.name.removesuffix('bn')}conv.bias"] = layer.beta
+                continue
             named = {"weight": layer.gamma, "bias": layer.beta, "running_mean": layer.moving_mean}
             variables |= {f"{layer.name}.{key}": variable for key, variable in named.items()}
             variables[f"{layer.name}.running_var"] = layer.moving_variance
@@ -110,8 +125,15 @@ def load_yolo_v5s(model: Any, tensors: Tensors, origin: str) -> None:
             if layer.use_bias:
                 variables[f"{layer.name}.bias"] = layer.bias
     # Published kernels are output x input x height x width.
-    arrays = {name: array.transpose(2, 3, 1, 0) if array.ndim == 4 else array for name, array in tensors.items()}
+    arrays = {name: array.transpose(2, 3, 1, 0) if array.ndim == 4 else array for name, array in plain.items()}
     _assign(variables, arrays, origin)
+
+
+def _compare_anchors(anchors: NDArray[Any] | None, origin: str) -> None:
+    """Refuse anchors other than those of the graph; checkpoints hold them in cells, rounded to half precision."""
+    expected = np.array(yolo_v5.ANCHORS, np.float32) / np.array(yolo_v5.STRIDES, np.float32)[:, None, None]
+    if anchors is not None and not (anchors.shape == expected.shape and np.allclose(anchors, expected, rtol=2e-3)):
+        raise WeightsError(f"{origin} was trained with anchors of its own; only YOLOv5s' published anchors are decoded")
 
 
 def _assign(variables: Mapping[str, Any], arrays: Tensors, origin: str) -> None:
