@@ -134,7 +134,7 @@ def _write(card: ModelCard, aside: Path, target: Path, options: ExportOptions, o
         on_step(f"note: {note}")
     on_step("writing the SavedModel")
     try:
-        _save(built.call, built.model.variables, card, aside, frozen=options.frozen)
+        _save(built.call, built.model.weights, card, aside, frozen=options.frozen)
         if options.openvino:
             on_step("converting to OpenVINO's format")
             _save_openvino(aside)
