@@ -51,7 +51,7 @@ def main() -> None:
 )
 @click.option("--runs-dir", default="runs", show_default=True, type=click.Path(path_type=Path), help="Where runs go.")
 def run(**options: Any) -> None:
-    r"""Run the experiment: a cold start, then requests one after another, then all at once, on each platform.
+    """Run the experiment: a cold start, then requests one after another, then all at once, on each platform.
 
     Real server processes run behind the platforms' own APIs on this machine; no account is needed.
 
@@ -60,7 +60,7 @@ def run(**options: Any) -> None:
       sdnn-bench run
       sdnn-bench run --engine tensorflow --platform cloudrun --requests 100
       sdnn-bench run --body-format npy --photograph cat.jpg
-    """
+    """  # noqa: D301 # click's mark for kept lines is a backspace
     # Imported here so that --help and wrong options answer at once.
     from serverless_dnn.bench.main_job import RunOptions, run_main_job
     from serverless_dnn.bench.table import print_run
@@ -78,12 +78,12 @@ def run(**options: Any) -> None:
 @main.command()
 @click.argument("folder", type=click.Path(path_type=Path))
 def report(folder: Path) -> None:
-    r"""Print a run again from its FOLDER, and write its page anew.
+    """Print a run again from its FOLDER, and write its page anew.
 
     \b
     Example:
       sdnn-bench report runs/20261124T101500.000000Z-mobilenet_v1
-    """
+    """  # noqa: D301 # likewise
     from serverless_dnn.bench.report import write_report
     from serverless_dnn.bench.run_folder import read_run
     from serverless_dnn.bench.table import print_run

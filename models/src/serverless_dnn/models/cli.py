@@ -16,7 +16,6 @@ from serverless_dnn.models.errors import ModelsError
 from serverless_dnn.models.registry import MODELS
 
 _ERRORS = Console(stderr=True)
-# click's mark for lines to leave as they are is a backspace character, so these docstrings cannot be raw.
 _option = partial(click.option, show_envvar=True)
 
 
@@ -35,7 +34,7 @@ def list_models(*, wire: bool, as_json: bool) -> None:
     Examples:
       sdnn-models list
       sdnn-models list --wire
-    """  # noqa: D301
+    """  # noqa: D301 # click's mark for kept lines is a backspace
     from serverless_dnn.models.listing import card_rows, print_rows, wire_rows
 
     rows = wire_rows(MODELS.values()) if wire else card_rows(MODELS.values())
@@ -71,7 +70,7 @@ def export(name: str, folder: Path, *, layout: str, overwrite: bool, **options: 
       sdnn-models export mobilenet_v1 models
       sdnn-models export all models --seed 7
       sdnn-models export bert_base models --weights checkpoint/model.safetensors --format sagemaker
-    """  # noqa: D301
+    """  # noqa: D301 # likewise
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
     # Read when Keras is imported, and no other backend writes SavedModels this way.
     os.environ["KERAS_BACKEND"] = "tensorflow"
