@@ -102,4 +102,5 @@ def quartiles(values: list[float]) -> tuple[float, float]:
 
 
 def _show(seconds: float) -> str:
-    return f"{seconds * 1e3:.3g} ms"
+    milliseconds = seconds * 1e3
+    return f"{milliseconds:,.0f} ms" if milliseconds >= 100 else f"{milliseconds:.3g} ms"
