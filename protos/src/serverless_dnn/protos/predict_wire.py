@@ -5,7 +5,7 @@ few bytes around them are written and read by hand, and everything else is left 
 plain form that protobuf's own writers give is parsed by protobuf (https://protobuf.dev/programming-guides/encoding/).
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -15,10 +15,11 @@ from numpy.typing import ArrayLike, NDArray
 from serverless_dnn.protos.dtypes import data_type_of
 from serverless_dnn.protos.tensor import DEFAULT_MAX_BYTES, TensorCodecError, decode_tensor, encode_tensor
 from serverless_dnn.protos.v1 import model_spec_pb2, predict_pb2, tensor_pb2
+from serverless_dnn.protos.wire_format import LENGTH_DELIMITED, encode_key, encode_varint, walk_fields
 
-_LENGTH_DELIMITED = 2
 _REQUEST_INPUTS, _RESPONSE_OUTPUTS = 2, 1
 _ENTRY_KEY, _ENTRY_VALUE = 1, 2
+_ENTRY = [(_ENTRY_KEY, LENGTH_DELIMITED), (_ENTRY_VALUE, LENGTH_DELIMITED)]
 _TENSOR_CONTENT = 4
 # Below this a tensor is cheaper to parse by protobuf than by hand.
 _SMALL_BYTES = 256
@@ -99,8 +100,10 @@ def _encode(rest: Message, field: int, arrays: Mapping[str, ArrayLike]) -> bytes
             raise TensorCodecError(f"{name}: {error}") from None
         key = name.encode()
         size = sum(map(len, tensor))
-        head = b"".join((_tag(_ENTRY_KEY), _varint(len(key)), key, _tag(_ENTRY_VALUE), _varint(size)))
-        pieces += (_tag(field), _varint(len(head) + size), head, *tensor)
+        head = b"".join(
+            (encode_key(_ENTRY_KEY), encode_varint(len(key)), key, encode_key(_ENTRY_VALUE), encode_varint(size))
+        )
+        pieces += (encode_key(field), encode_varint(len(head) + size), head, *tensor)
     pieces.append(rest.SerializeToString())
     return b"".join(pieces)
 
@@ -113,7 +116,7 @@ def _tensor_pieces(array: NDArray[Any]) -> list[_Piece]:
     head = tensor_pb2.TensorProto(dtype=data_type, tensor_shape=shape).SerializeToString()
     # As plain bytes: the buffer protocol does not know bfloat16.
     content = np.ascontiguousarray(array).reshape(-1).view(np.uint8).data
-    return [head, _tag(_TENSOR_CONTENT), _varint(len(content)), content]
+    return [head, encode_key(_TENSOR_CONTENT), encode_varint(len(content)), content]
 
 
 def _decode(body: bytes, kind: Any, field: int, max_bytes: int) -> tuple[Any, dict[str, NDArray[Any]]]:
@@ -136,23 +139,24 @@ def _named(name: str, tensor: tensor_pb2.TensorProto, content: memoryview | None
         raise TensorCodecError(f"{name}: {error}") from None
 
 
-def _split_entries(body: bytes, field: int) -> tuple[bytes, dict[str, tuple[Any, memoryview | None]]] | None:
+def _split_entries(body: bytes, number: int) -> tuple[bytes, dict[str, tuple[Any, memoryview | None]]] | None:
     """Part a message into its tensors and the rest; ``None`` for a form that is left to protobuf."""
     rest: list[_Piece] = []
     entries: dict[str, tuple[Any, memoryview | None]] = {}
     view = memoryview(body)
     try:
-        for number, begin, value, end in _fields(view):
-            if number != field:
-                rest.append(view[begin:end])
+        for field in walk_fields(view, 0, len(view)):
+            if field.number != number:
+                rest.append(view[field.begin : field.end])
                 continue
-            parts = {key: view[value:end][low:high] for key, _, low, high in _fields(view[value:end])}
-            if set(parts) != {_ENTRY_KEY, _ENTRY_VALUE}:
+            parts = list(walk_fields(view, field.value, field.end)) if field.wire_type == LENGTH_DELIMITED else []
+            if [(part.number, part.wire_type) for part in parts] != _ENTRY:
                 return None
-            name = str(parts[_ENTRY_KEY], "utf-8")
-            if name in entries or _count(view[value:end]) != len(parts):
+            key, value = parts
+            name = str(view[key.value : key.end], "utf-8")
+            if name in entries:
                 return None
-            entries[name] = _split_content(parts[_ENTRY_VALUE])
+            entries[name] = _split_content(view[value.value : value.end])
         return b"".join(rest), entries
     except (ValueError, DecodeError):
         return None
@@ -161,59 +165,11 @@ def _split_entries(body: bytes, field: int) -> tuple[bytes, dict[str, tuple[Any,
 def _split_content(tensor: memoryview) -> tuple[Any, memoryview | None]:
     content = None
     head: list[memoryview] = []
-    for number, begin, value, end in _fields(tensor):
-        if number != _TENSOR_CONTENT:
-            head.append(tensor[begin:end])
-        elif content is not None:
-            raise ValueError("raw bytes given twice")
+    for field in walk_fields(tensor, 0, len(tensor)):
+        if field.number != _TENSOR_CONTENT:
+            head.append(tensor[field.begin : field.end])
+        elif content is not None or field.wire_type != LENGTH_DELIMITED:
+            raise ValueError("raw bytes given twice, or not as bytes")
         else:
-            content = tensor[value:end]
+            content = tensor[field.value : field.end]
     return tensor_pb2.TensorProto.FromString(b"".join(head)), content
-
-
-def _count(view: memoryview) -> int:
-    return sum(1 for _ in _fields(view))
-
-
-def _fields(view: memoryview) -> Iterator[tuple[int, int, int, int]]:
-    """Number, begin, value and end of each field; ``ValueError`` for any but length-delimited ones and varints."""
-    position, size = 0, len(view)
-    while position < size:
-        begin = position
-        key, position = _read_varint(view, position)
-        if key & 7 == _LENGTH_DELIMITED:
-            length, value = _read_varint(view, position)
-            position = value + length
-        elif key & 7 == 0:
-            value = position
-            _, position = _read_varint(view, position)
-        else:
-            raise ValueError("another wire type")
-        if position > size or not key >> 3:
-            raise ValueError("cut short, or no field number")
-        yield key >> 3, begin, value, position
-
-
-def _read_varint(view: memoryview, position: int) -> tuple[int, int]:
-    value = shift = 0
-    while position < len(view) and shift < 64:
-        byte = view[position]
-        position += 1
-        value |= (byte & 0x7F) << shift
-        if byte < 0x80:
-            return value, position
-        shift += 7
-    raise ValueError("a number is cut short")
-
-
-def _tag(field: int) -> bytes:
-    return bytes([field << 3 | _LENGTH_DELIMITED])
-
-
-def _varint(value: int) -> bytes:
-    encoded = bytearray()
-    while value > 0x7F:
-        encoded.append(value & 0x7F | 0x80)
-        value >>= 7
-    encoded.append(value)
-    return bytes(encoded)

@@ -5,7 +5,7 @@ parsed; the rest is skipped by its length in a memory map.
 """
 
 import mmap
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -14,12 +14,14 @@ from google.protobuf.message import DecodeError
 
 from serverless_dnn.protos.dtypes import TensorCodecError, data_type_name, numpy_dtype
 from serverless_dnn.protos.v1 import saved_model_pb2, signature_pb2
+from serverless_dnn.protos.wire_format import walk_fields
 from serverless_dnn.runtime.errors import DataLossError, NotFoundError
 
 DEFAULT_SIGNATURE = "serving_default"
 PREDICT_METHOD = "tensorflow/serving/predict"
 CLASSIFY_METHOD = "tensorflow/serving/classify"
 REGRESS_METHOD = "tensorflow/serving/regress"
+_META_GRAPHS, _META_INFO, _SIGNATURES = 2, 1, 5
 # Keras and tf.saved_model add this bookkeeping signature, which nobody calls.
 _INTERNAL_SIGNATURES = frozenset({"__saved_model_init_op", "__saved_model_train_op"})
 
@@ -114,7 +116,8 @@ def read_signatures(version_folder: Path, tags: Sequence[str] = ("serve",)) -> d
     path = version_folder / "saved_model.pb"
     try:
         with path.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as content:
-            graphs = [_parse_graph(content, *span) for span in _fields(content, 0, len(content), wanted={2})]
+            fields = walk_fields(content, 0, len(content))
+            graphs = [_parse_graph(content, part.value, part.end) for part in fields if part.number == _META_GRAPHS]
     except FileNotFoundError:
         raise NotFoundError(f"no SavedModel in {version_folder}: saved_model.pb is missing") from None
     except (ValueError, DecodeError) as error:
@@ -147,53 +150,10 @@ def _tensor_spec(alias: str, info: signature_pb2.TensorInfo) -> TensorSpec:
     return TensorSpec(alias, info.dtype, shape, info.name)
 
 
-def _parse_graph(content: mmap.mmap, _number: int, begin: int, end: int) -> saved_model_pb2.MetaGraphDef:
+def _parse_graph(content: mmap.mmap, begin: int, end: int) -> saved_model_pb2.MetaGraphDef:
     graph = saved_model_pb2.MetaGraphDef()
-    for number, value_begin, value_end in _fields(content, begin, end, wanted={1, 5}):
+    for part in walk_fields(content, begin, end):
         # One field at a time, with its key, so that what lies between never enters memory.
-        key = bytes([number << 3 | 2])
-        value = content[value_begin:value_end]
-        graph.MergeFromString(key + _varint(len(value)) + value)
+        if part.number in (_META_INFO, _SIGNATURES):
+            graph.MergeFromString(content[part.begin : part.end])
     return graph
-
-
-def _fields(content: mmap.mmap, position: int, end: int, wanted: set[int]) -> Iterator[tuple[int, int, int]]:
-    """Walk over a message and yield number, begin and end of the wanted length-delimited fields."""
-    while position < end:
-        key, position = _read_varint(content, position, end)
-        wire_type = key & 7
-        if wire_type == 0:
-            _, position = _read_varint(content, position, end)
-            continue
-        if wire_type == 2:
-            length, position = _read_varint(content, position, end)
-        elif wire_type in (1, 5):
-            length = 8 if wire_type == 1 else 4
-        else:
-            raise ValueError(f"unknown wire type {wire_type} at byte {position}")
-        if position + length > end:
-            raise ValueError(f"a field at byte {position} is cut short")
-        if wire_type == 2 and key >> 3 in wanted:
-            yield key >> 3, position, position + length
-        position += length
-
-
-def _read_varint(content: mmap.mmap, position: int, end: int) -> tuple[int, int]:
-    value = shift = 0
-    while position < end and shift < 64:
-        byte = content[position]
-        position += 1
-        value |= (byte & 0x7F) << shift
-        if byte < 0x80:
-            return value, position
-        shift += 7
-    raise ValueError(f"a number at byte {position} is cut short")
-
-
-def _varint(value: int) -> bytes:
-    encoded = bytearray()
-    while value > 0x7F:
-        encoded.append(value & 0x7F | 0x80)
-        value >>= 7
-    encoded.append(value)
-    return bytes(encoded)
