@@ -43,12 +43,8 @@ class AsyncGrpcClient:
             raise client_error(error, self._target, timeout_s) from None
         received_ns = time.perf_counter_ns()
         outputs, version = decode_response(answer)
-        end_ns = time.perf_counter_ns()
-        timing = Timing(
-            encode_ns=sent_ns - begin_ns,
-            wait_ns=received_ns - sent_ns,
-            decode_ns=end_ns - received_ns,
-            total_ns=end_ns - begin_ns,
+        timing = Timing.between(
+            (begin_ns, sent_ns, received_ns, time.perf_counter_ns()),
             bytes_sent=len(body),
             bytes_received=len(answer),
             server=server_timing(trailing),

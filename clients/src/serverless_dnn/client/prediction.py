@@ -51,6 +51,37 @@ class Timing:
     bytes_received: int
     server: ServerTiming | None
 
+    @classmethod
+    def between(
+        cls,
+        stamps_ns: tuple[int, int, int, int],
+        *,
+        bytes_sent: int,
+        bytes_received: int,
+        server: ServerTiming | None,
+    ) -> Self:
+        """The durations between four readings of one monotonic clock.
+
+        Args:
+            stamps_ns: At the call's begin, with its bytes ready, with the answer's bytes there, at its end.
+            bytes_sent: The message's or body's size.
+            bytes_received: Likewise.
+            server: What the server spent; ``None`` when it did not say.
+
+        Returns:
+            The timing.
+        """
+        begin_ns, sent_ns, received_ns, end_ns = stamps_ns
+        return cls(
+            encode_ns=sent_ns - begin_ns,
+            wait_ns=received_ns - sent_ns,
+            decode_ns=end_ns - received_ns,
+            total_ns=end_ns - begin_ns,
+            bytes_sent=bytes_sent,
+            bytes_received=bytes_received,
+            server=server,
+        )
+
 
 @dataclass(frozen=True)
 class Prediction:

@@ -107,13 +107,9 @@ class _HttpClient(ABC):
         outputs, version = decode_body(
             answer.headers.get("content-type", ""), answer.body, self._options.output_name, self._output_dtype
         )
-        end_ns = time.perf_counter_ns()
         server = answer.headers.get("server-timing")
-        timing = Timing(
-            encode_ns=sent_ns - begin_ns,
-            wait_ns=received_ns - sent_ns,
-            decode_ns=end_ns - received_ns,
-            total_ns=end_ns - begin_ns,
+        timing = Timing.between(
+            (begin_ns, sent_ns, received_ns, time.perf_counter_ns()),
             bytes_sent=len(wrapped.body),
             bytes_received=len(received.body),
             server=parse_server_timing(server) if server else None,
