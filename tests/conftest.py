@@ -51,19 +51,28 @@ _MAKE_MODELS = """
         def predict(self, ids, mask):
             return {"total": tf.reduce_sum(ids * mask, axis=1), "count": tf.reduce_sum(mask, axis=1)}
 
+    class Lookup(tf.Module):
+        @tf.function(input_signature=[tf.TensorSpec([None, None], tf.int32, "ids")])
+        def predict(self, ids):
+            table = tf.constant([1, 2, 4, 8, 16, 32], tf.int32)
+            rows = tf.shape(ids)[0]
+            return {"total": tf.reduce_sum(tf.gather(table, ids), axis=1), "rows_of_run": tf.fill([rows], rows)}
+
     root = sys.argv[1]
+    lookup = Lookup()
     half, types, pair = HalfPlusTwo(), Types(), Pair()
     tf.saved_model.save(half, f"{root}/half_plus_two/1", {"serving_default": half.predict})
     tf.saved_model.save(half, f"{root}/half_plus_two/00000012", {"serving_default": half.predict})
     tf.saved_model.save(half, f"{root}/matrix/1", {"serving_default": half.rows})
     tf.saved_model.save(types, f"{root}/types/1", {"serving_default": types.predict, "nonfinite": types.nonfinite})
     tf.saved_model.save(pair, f"{root}/pair/3", {"serving_default": pair.predict})
+    tf.saved_model.save(lookup, f"{root}/lookup/1", {"serving_default": lookup.predict})
 """
 
 
 @pytest.fixture(scope="session")
 def models(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder of models: half_plus_two (versions 1 and 12), matrix, types (strings, several signatures), pair."""
+    """A folder of models: half_plus_two (versions 1 and 12), matrix, types (strings, several signatures), pair, lookup."""
     root = tmp_path_factory.mktemp("models")
     subprocess.run([sys.executable, "-c", textwrap.dedent(_MAKE_MODELS), str(root)], check=True, capture_output=True)
     (root / "half_plus_two" / ".hidden").mkdir()

@@ -42,8 +42,9 @@ async def serve(settings: ServerSettings, port: int, repository: ModelRepository
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stopped.set)
-    # Some threads decode and encode while others wait for the engine.
-    with ThreadPoolExecutor(4 * effective_cpus(), "predict") as executor:
+    # Some threads decode and encode while others wait for the engine; calls of one batch wait in a thread each.
+    threads = settings.concurrency if settings.batching else min(4 * effective_cpus(), settings.concurrency)
+    with ThreadPoolExecutor(threads, "predict") as executor:
         server = grpc.aio.server(
             options=[
                 ("grpc.max_receive_message_length", settings.max_body_bytes),
@@ -52,7 +53,13 @@ async def serve(settings: ServerSettings, port: int, repository: ModelRepository
                 ("grpc.so_reuseport", 0),
             ]
         )
-        service = GrpcService(repository, instance, executor, settings.max_body_bytes)
+        service = GrpcService(
+            repository,
+            instance,
+            executor,
+            max_body_bytes=settings.max_body_bytes,
+            concurrency=settings.concurrency,
+        )
         server.add_generic_rpc_handlers(service.handlers())
         servicer = health.HealthServicer()
         health_pb2_grpc.add_HealthServicer_to_server(servicer, server)

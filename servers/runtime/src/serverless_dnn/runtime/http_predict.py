@@ -16,7 +16,7 @@ from serverless_dnn.runtime.errors import (
     UnsupportedMediaTypeError,
 )
 from serverless_dnn.runtime.predictor import predict
-from serverless_dnn.runtime.repository import Servable
+from serverless_dnn.runtime.servable import Servable
 from serverless_dnn.runtime.signature import Signature
 from serverless_dnn.runtime.timing import PhaseTimer
 

@@ -23,7 +23,8 @@ from serverless_dnn.runtime.errors import (
 )
 from serverless_dnn.runtime.http_predict import JSON_TYPE, HttpReply, HttpRequest, predict_over_http
 from serverless_dnn.runtime.model_info import model_status, servable_spec, signature_map
-from serverless_dnn.runtime.repository import ModelRepository, Servable
+from serverless_dnn.runtime.repository import ModelRepository
+from serverless_dnn.runtime.servable import Servable
 from serverless_dnn.runtime.timing import Instance, PhaseTimer
 
 _log = logging.getLogger(__name__)

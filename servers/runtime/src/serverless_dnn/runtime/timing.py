@@ -82,7 +82,7 @@ class Instance:
 
     @contextmanager
     def starting(self, phase: str) -> Iterator[None]:
-        """Add the time spent in the block to a phase of the start.
+        """Add the time spent in the block to a phase of the start; later loads, while serving, do not count.
 
         Args:
             phase: ``import``, ``load`` or ``warmup``.
@@ -91,8 +91,9 @@ class Instance:
         try:
             yield
         finally:
-            dur_ns = time.perf_counter_ns() - begin_ns
-            self.cold_phases_ns[phase] = self.cold_phases_ns.get(phase, 0) + dur_ns
+            if self._cold_ns is None:
+                dur_ns = time.perf_counter_ns() - begin_ns
+                self.cold_phases_ns[phase] = self.cold_phases_ns.get(phase, 0) + dur_ns
 
     def ready(self) -> None:
         """Note that the instance can answer: the cold start ends here. Only the first call counts."""

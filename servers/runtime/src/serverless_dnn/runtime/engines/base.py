@@ -83,7 +83,3 @@ class LoadedModel(Protocol):
             ServingError: The engine refused or failed, with the code that says why.
         """
         ...
-
-    def close(self) -> None:
-        """Give back memory; no call may follow."""
-        ...

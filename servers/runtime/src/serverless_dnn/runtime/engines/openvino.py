@@ -82,10 +82,6 @@ class OpenVinoModel:
         finally:
             self._idle.put(request)
 
-    def close(self) -> None:
-        """Give back memory."""
-        del self._idle, self._compiled
-
 
 def _import_openvino() -> Any:
     """Import OpenVINO without its converter, which takes time, is not needed, and imports a telemetry package."""
