@@ -15,6 +15,7 @@ from grpc_health.v1.health import aio as health
 
 from serverless_dnn.runtime.cpus import effective_cpus
 from serverless_dnn.runtime.errors import UnavailableError
+from serverless_dnn.runtime.grpc_calls import GrpcCalls
 from serverless_dnn.runtime.grpc_service import MODEL_SERVICE, PREDICTION_SERVICES, GrpcService
 from serverless_dnn.runtime.lifecycle import announce_ready
 from serverless_dnn.runtime.repository import ModelRepository
@@ -53,13 +54,8 @@ async def serve(settings: ServerSettings, port: int, repository: ModelRepository
                 ("grpc.so_reuseport", 0),
             ]
         )
-        service = GrpcService(
-            repository,
-            instance,
-            executor,
-            max_body_bytes=settings.max_body_bytes,
-            concurrency=settings.concurrency,
-        )
+        calls = GrpcCalls(instance, executor, concurrency=settings.concurrency)
+        service = GrpcService(repository, calls, max_body_bytes=settings.max_body_bytes)
         server.add_generic_rpc_handlers(service.handlers())
         servicer = health.HealthServicer()
         health_pb2_grpc.add_HealthServicer_to_server(servicer, server)
