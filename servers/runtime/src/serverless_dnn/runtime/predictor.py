@@ -39,6 +39,7 @@ def predict(
         ResourceExhaustedError: Too many calls wait.
         ServingError: The engine failed.
     """
+    timer.model = servable.model_name
     check_inputs(signature, inputs)
     wanted = choose_outputs(signature, output_filter)
     outputs = servable.runner.run(signature, inputs, timer, deadline_ns)

@@ -183,7 +183,7 @@ def encode_predict_json(outputs: Mapping[str, NDArray[Any]], *, by_row: bool) ->
     """
     if not by_row:
         printable = {alias: _printable(alias, array) for alias, array in outputs.items()}
-        return _print({"outputs": next(iter(printable.values())) if len(printable) == 1 else printable})
+        return print_json({"outputs": next(iter(printable.values())) if len(printable) == 1 else printable})
     sizes = {alias: array.shape[0] if array.ndim else None for alias, array in outputs.items()}
     expected = next(iter(sizes.values()), None)
     for alias, size in sizes.items():
@@ -195,8 +195,8 @@ def encode_predict_json(outputs: Mapping[str, NDArray[Any]], *, by_row: bool) ->
             )
     printable = {alias: _printable(alias, array) for alias, array in outputs.items()}
     if len(printable) == 1:
-        return _print({"predictions": next(iter(printable.values()))})
-    return _print(
+        return print_json({"predictions": next(iter(printable.values()))})
+    return print_json(
         {"predictions": [{alias: rows[index] for alias, rows in printable.items()} for index in range(expected or 0)]}
     )
 
@@ -229,7 +229,15 @@ def _strings(alias: str, value: Any) -> Any:
         ) from None
 
 
-def _print(answer: dict[str, Any]) -> bytes:
+def print_json(answer: dict[str, Any]) -> bytes:
+    """Print an answer.
+
+    Args:
+        answer: Arrays, lists, strings and numbers.
+
+    Returns:
+        Compact JSON; NaN and infinities are the bare words TensorFlow Serving writes.
+    """
     if _holds_nonfinite(answer):
         return json.dumps(answer, separators=(",", ":"), default=_plain, ensure_ascii=False).encode()
     return orjson.dumps(answer, option=_ORJSON)
