@@ -7,6 +7,7 @@ Paths and rules are those of https://www.tensorflow.org/tfx/serving/api_rest and
 import json
 import logging
 import re
+import time
 from collections.abc import Callable, Mapping
 from typing import Any
 from urllib.parse import unquote
@@ -26,7 +27,14 @@ from serverless_dnn.runtime.errors import (
     ServingError,
     status_of,
 )
-from serverless_dnn.runtime.http_predict import JSON_TYPE, HttpReply, HttpRequest, inflate, predict_over_http
+from serverless_dnn.runtime.http_predict import (
+    JSON_TYPE,
+    HttpReply,
+    HttpRequest,
+    find_rest_signature,
+    inflate,
+    predict_over_http,
+)
 from serverless_dnn.runtime.model_info import model_status, servable_spec, signature_map
 from serverless_dnn.runtime.repository import ModelRepository
 from serverless_dnn.runtime.servable import Servable
@@ -45,6 +53,7 @@ class RestApi:
         repository: The models.
         instance: Names this process in every answer.
         max_body_bytes: The largest inflated body.
+        timeout_s: How long a request may wait for its turn; ``None`` waits.
         observer: Is told of every request's end: its method, the name of its status, and its timer.
     """
 
@@ -53,11 +62,14 @@ class RestApi:
         repository: ModelRepository,
         instance: Instance,
         max_body_bytes: int,
+        *,
+        timeout_s: float | None = None,
         observer: Callable[[str, str, PhaseTimer], None] | None = None,
     ) -> None:
         self._repository = repository
         self._instance = instance
         self._max_body_bytes = max_body_bytes
+        self._timeout_s = timeout_s
         self._observer = observer
 
     def handle(self, request: HttpRequest) -> HttpReply:
@@ -127,15 +139,20 @@ class RestApi:
         raise _malformed(request)
 
     def _predict(self, request: HttpRequest, servable: Servable, timer: PhaseTimer) -> tuple[str, bytes]:
-        return predict_over_http(request, servable, timer, max_body_bytes=self._max_body_bytes)
+        return predict_over_http(
+            request, servable, timer, max_body_bytes=self._max_body_bytes, deadline_ns=self._deadline_ns()
+        )
+
+    def _deadline_ns(self) -> int | None:
+        return None if self._timeout_s is None else time.perf_counter_ns() + int(self._timeout_s * 1e9)
 
     def _infer(self, method: str, request: HttpRequest, servable: Servable, timer: PhaseTimer) -> bytes:
         with timer.phase("decode"):
             name, given = decode_examples_json(inflate(request, self._max_body_bytes))
-            signature = servable.signature(name)
+            signature = find_rest_signature(servable, name)
         if method == "classify":
-            return encode_classifications_json(classify(servable, signature, given, timer))
-        return encode_regressions_json(regress(servable, signature, given, timer))
+            return encode_classifications_json(classify(servable, signature, given, timer, self._deadline_ns()))
+        return encode_regressions_json(regress(servable, signature, given, timer, self._deadline_ns()))
 
     def _describe(self, parts: Mapping[str, Any], *, metadata: bool) -> bytes:
         if not metadata:

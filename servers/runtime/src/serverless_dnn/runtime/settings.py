@@ -23,6 +23,9 @@ class ServerSettings:
         model_name: The name of the one model; ``None`` takes folder names (``SDNN_MODEL_NAME``).
         model_config_file: Names the models instead, in TensorFlow Serving's text form (``SDNN_MODEL_CONFIG_FILE``).
         poll_wait_s: How often to look for new versions and models, in seconds; 0 never does (``SDNN_POLL_WAIT_S``).
+        poll_config: Whether looking for new versions also reads the model config file again.
+        max_load_retries: How often a version that failed to load is tried again while polling.
+        labels_may_wait: Whether labels may name versions that are not there yet.
         engine: What runs models (``SDNN_ENGINE``, ``SDNN_PRECISION``, ``SDNN_THREADS``, ``SDNN_CACHE_FOLDER``,
             ``SDNN_GRAPH``, ``SDNN_REMOTE_TARGET``).
         batching: How calls are gathered into batches; ``None`` runs them one by one (``SDNN_ENABLE_BATCHING``,
@@ -44,6 +47,9 @@ class ServerSettings:
     model_name: str | None = None
     model_config_file: Path | None = None
     poll_wait_s: float = 0.0
+    poll_config: bool = True
+    max_load_retries: int = 5
+    labels_may_wait: bool = False
     engine: EngineOptions = field(default_factory=EngineOptions)
     batching: BatchingOptions | None = None
     concurrency: int = 80

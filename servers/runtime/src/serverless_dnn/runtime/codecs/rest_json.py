@@ -75,7 +75,9 @@ def _decode_single(body: bytes, find_signature: Callable[[str], Signature]) -> P
     by_row = head.startswith(b'{"instances"')
     if not by_row and not head.startswith(b'{"inputs"'):
         return None
-    if body.count(b'"', 0, 400) > 4 or body.count(b'"', max(400, len(body) - 400)) > 0:
+    # As many names as the form has, and none after the numbers: not a further key such as signature_name.
+    quotes = 4 if not by_row and b"{" in head[1:] else 2
+    if body.count(b'"', 0, 400) != quotes or body.count(b'"', max(400, len(body) - 400)) > 0:
         return None
     signature = find_signature("")
     if len(signature.inputs) != 1:
