@@ -18,6 +18,7 @@ from serverless_dnn.runtime.errors import UnavailableError
 from serverless_dnn.runtime.grpc_calls import GrpcCalls
 from serverless_dnn.runtime.grpc_service import MODEL_SERVICE, PREDICTION_SERVICES, GrpcService
 from serverless_dnn.runtime.lifecycle import announce_ready
+from serverless_dnn.runtime.open_inference_service import OPEN_INFERENCE_SERVICE, OpenInferenceService
 from serverless_dnn.runtime.repository import ModelRepository
 from serverless_dnn.runtime.settings import ServerSettings
 from serverless_dnn.runtime.timing import Instance
@@ -55,8 +56,10 @@ async def serve(settings: ServerSettings, port: int, repository: ModelRepository
             ]
         )
         calls = GrpcCalls(instance, executor, concurrency=settings.concurrency)
-        service = GrpcService(repository, calls, max_body_bytes=settings.max_body_bytes)
-        server.add_generic_rpc_handlers(service.handlers())
+        for service in (GrpcService, OpenInferenceService):
+            server.add_generic_rpc_handlers(
+                service(repository, calls, max_body_bytes=settings.max_body_bytes).handlers()
+            )
         servicer = health.HealthServicer()
         health_pb2_grpc.add_HealthServicer_to_server(servicer, server)
         try:
@@ -64,7 +67,7 @@ async def serve(settings: ServerSettings, port: int, repository: ModelRepository
         except RuntimeError:
             raise UnavailableError(f"cannot listen on {settings.host}:{port}: the port is taken or not ours") from None
         await server.start()
-        for name in ("", MODEL_SERVICE, *PREDICTION_SERVICES):
+        for name in ("", MODEL_SERVICE, OPEN_INFERENCE_SERVICE, *PREDICTION_SERVICES):
             await servicer.set(name, health_pb2.HealthCheckResponse.SERVING)
         instance.ready()
         announce_ready(settings.ready_file, settings.host, bound)
