@@ -44,6 +44,12 @@ _OPTIONS: tuple[tuple[str, str, dict[str, Any], str], ...] = (
     ("--cache-folder", "SDNN_CACHE_FOLDER", {}, "Where compiled models are kept between starts."),
     ("--graph", "SDNN_GRAPH", {"type": click.Choice(get_args(Graph))}, "What tensorflow runs; signature by default."),
     (
+        "--remote-target",
+        "SDNN_REMOTE_TARGET",
+        {},
+        "HOST:PORT or unix:/PATH of the TensorFlow Serving that engine remote asks.",
+    ),
+    (
         "--warm-up",
         "SDNN_WARM_UP",
         {"type": click.Choice(["true", "false"])},

@@ -78,7 +78,7 @@ def announce_ready(ready_file: Path | None, host: str, port: int) -> None:
 def _loader(settings: ServerSettings, instance: Instance) -> Loader:
     def load(name: str, version: int, folder: Path) -> Servable:
         signatures = read_signatures(folder)
-        loaded = load_model(folder, signatures, settings.engine, instance)
+        loaded = load_model(folder, signatures, settings.engine, instance, name)
         runner: Runner = DirectRunner(loaded)
         if settings.batching is not None:
             from serverless_dnn.runtime.batching import BatchingRunner

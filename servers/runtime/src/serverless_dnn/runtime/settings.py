@@ -24,7 +24,7 @@ class ServerSettings:
         model_config_file: Names the models instead, in TensorFlow Serving's text form (``SDNN_MODEL_CONFIG_FILE``).
         poll_wait_s: How often to look for new versions and models, in seconds; 0 never does (``SDNN_POLL_WAIT_S``).
         engine: What runs models (``SDNN_ENGINE``, ``SDNN_PRECISION``, ``SDNN_THREADS``, ``SDNN_CACHE_FOLDER``,
-            ``SDNN_GRAPH``).
+            ``SDNN_GRAPH``, ``SDNN_REMOTE_TARGET``).
         batching: How calls are gathered into batches; ``None`` runs them one by one (``SDNN_ENABLE_BATCHING``,
             ``SDNN_BATCHING_PARAMETERS_FILE``).
         concurrency: The most requests in work or waiting at once; more are refused (``SDNN_CONCURRENCY``).
@@ -81,6 +81,7 @@ class ServerSettings:
                 threads=_number(given, "SDNN_THREADS"),
                 cache_folder=_path(given, "SDNN_CACHE_FOLDER"),
                 graph=cast("Graph", _choice(given, "SDNN_GRAPH", get_args(Graph), "signature")),
+                remote_target=given.get("SDNN_REMOTE_TARGET"),
             ),
             host=given.get("SDNN_HOST", cls.host),
             ready_file=_path(given, "SDNN_READY_FILE"),

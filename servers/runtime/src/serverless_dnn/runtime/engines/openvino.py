@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 from numpy.typing import NDArray
 
 from serverless_dnn.runtime.cpus import effective_cpus
@@ -16,6 +17,7 @@ from serverless_dnn.runtime.errors import FailedPreconditionError, InvalidArgume
 from serverless_dnn.runtime.signature import DEFAULT_SIGNATURE, Signature
 from serverless_dnn.runtime.timing import Instance
 
+_MIN_INT32, _MAX_INT32 = -(2**31), 2**31 - 1
 _CONVERTER = "openvino.tools.ovc"
 
 
@@ -41,8 +43,9 @@ class OpenVinoModel:
         instance: Instance,
         reason: str = "",
     ) -> None:
-        if DEFAULT_SIGNATURE not in signatures or "no type" in why_not_openvino(signatures):
-            raise FailedPreconditionError(f"{why_not_openvino(signatures)}: use --engine tensorflow")
+        signature = signatures.get(DEFAULT_SIGNATURE)
+        if reason_against := why_not_openvino({} if signature is None else {DEFAULT_SIGNATURE: signature}):
+            raise FailedPreconditionError(f"{reason_against}: use --engine tensorflow")
         with instance.starting("import"):
             openvino = _import_openvino()
         threads = options.threads or effective_cpus()
@@ -70,10 +73,16 @@ class OpenVinoModel:
             raise FailedPreconditionError(
                 f"signature {signature.name} needs the tensorflow engine: openvino reads {DEFAULT_SIGNATURE} alone"
             )
+        for alias, array in inputs.items():
+            if array.dtype == np.int64 and array.size and not (array.min() >= _MIN_INT32 and array.max() <= _MAX_INT32):
+                raise InvalidArgumentError(
+                    f"input {alias} holds {array.max()} and {array.min()}, and openvino computes 64-bit integers in 32 "
+                    "bits: use --engine tensorflow"
+                )
         request = self._idle.get()
         try:
             for alias, array in inputs.items():
-                request.set_tensor(self._inputs[alias], self._tensor(array, shared_memory=array.flags.writeable))
+                request.set_tensor(self._inputs[alias], self._tensor(_shareable(array), shared_memory=True))
             request.infer()
             # The request reuses its output memory for the next caller.
             return {alias: request.get_tensor(port).data.copy() for alias, port in self._outputs.items()}
@@ -81,6 +90,25 @@ class OpenVinoModel:
             raise InvalidArgumentError(f"the model refused the inputs: {_last_line(error)}") from error
         finally:
             self._idle.put(request)
+
+
+class _WritableView:
+    """The memory of a read-only array, said to be writable: OpenVINO shares no other, and only reads its inputs."""
+
+    __slots__ = ("__array_interface__", "owner")
+
+    def __init__(self, array: NDArray[Any]) -> None:
+        interface = array.__array_interface__
+        self.__array_interface__ = {**interface, "data": (interface["data"][0], False)}
+        self.owner = array
+
+
+def _shareable(array: NDArray[Any]) -> NDArray[Any]:
+    contiguous = np.ascontiguousarray(array) if array.ndim else array
+    if contiguous.flags.writeable:
+        return contiguous
+    # Without elements there is no memory to share.
+    return np.asarray(_WritableView(contiguous)) if contiguous.size else contiguous.copy()
 
 
 def _import_openvino() -> Any:
@@ -107,7 +135,8 @@ def _compile(openvino: Any, version_folder: Path, options: EngineOptions, thread
     }
     cache = None
     if options.cache_folder is not None:
-        built_with = f"{openvino.__version__} {sorted(settings.items())}"
+        # Not by threads: a model compiled for some runs on any number, so a build machine may have others.
+        built_with = f"{openvino.__version__} {options.precision}"
         cache = CompiledCache.open(options.cache_folder, version_folder, built_with)
     if cache is None:
         return openvino.Core().compile_model(str(version_folder), "CPU", settings), "none"
