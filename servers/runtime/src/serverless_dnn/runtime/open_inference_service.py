@@ -93,7 +93,7 @@ class OpenInferenceService:
         wanted = [output.name for output in request.outputs]
         outputs = predict(servable, signature, inputs, timer, wanted, deadline_ns=deadline_ns)
         with timer.phase("encode"):
-            return open_inference.encode_infer_response(servable, request.id, outputs)
+            return open_inference.encode_infer_response(servable.model_name, servable.version, request.id, outputs)
 
     def _servable(self, name: str, version: str) -> Servable:
         if not name:

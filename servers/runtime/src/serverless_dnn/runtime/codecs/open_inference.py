@@ -17,7 +17,6 @@ from serverless_dnn.protos.tensor import checked_size
 from serverless_dnn.protos.v1 import open_inference_pb2, tensor_pb2
 from serverless_dnn.protos.wire_format import LENGTH_DELIMITED, encode_key, encode_varint, walk_fields
 from serverless_dnn.runtime.errors import InvalidArgumentError, UnimplementedError
-from serverless_dnn.runtime.servable import Servable
 
 _RAW_INPUTS = open_inference_pb2.ModelInferRequest.RAW_INPUT_CONTENTS_FIELD_NUMBER
 _RAW_OUTPUTS = open_inference_pb2.ModelInferResponse.RAW_OUTPUT_CONTENTS_FIELD_NUMBER
@@ -120,11 +119,12 @@ def decode_infer_request(
     return message, arrays
 
 
-def encode_infer_response(servable: Servable, request_id: str, outputs: Mapping[str, NDArray[Any]]) -> bytes:
+def encode_infer_response(model_name: str, version: int, request_id: str, outputs: Mapping[str, NDArray[Any]]) -> bytes:
     """Encode an answer, with raw contents.
 
     Args:
-        servable: The model that ran.
+        model_name: The model that ran.
+        version: Its version.
         request_id: The id the caller gave.
         outputs: Arrays by output name, in the order of the answer.
 
@@ -134,9 +134,7 @@ def encode_infer_response(servable: Servable, request_id: str, outputs: Mapping[
     Raises:
         UnimplementedError: The protocol has no type for an output.
     """
-    head = open_inference_pb2.ModelInferResponse(
-        model_name=servable.model_name, model_version=str(servable.version), id=request_id
-    )
+    head = open_inference_pb2.ModelInferResponse(model_name=model_name, model_version=str(version), id=request_id)
     pieces: list[bytes | memoryview] = []
     for name, array in outputs.items():
         head.outputs.add(name=name, datatype=datatype_of(data_type_of(array.dtype)), shape=array.shape)
