@@ -67,6 +67,32 @@ _MAKE_MODELS = """
             rows = tf.shape(ids)[0]
             return {"total": tf.reduce_sum(tf.gather(table, ids), axis=1), "rows_of_run": tf.fill([rows], rows)}
 
+    def rows_of_examples():
+        module = tf.Module()
+        spec = [tf.TensorSpec([None], tf.string, "inputs")]
+
+        def parse(examples):
+            features = {"x": tf.io.FixedLenFeature([1], tf.float32), "name": tf.io.FixedLenFeature([], tf.string, "?")}
+            return tf.io.parse_example(examples, features)
+
+        @tf.function(input_signature=spec)
+        def regress(inputs):
+            return {"outputs": parse(inputs)["x"] / 2 + 2}
+
+        @tf.function(input_signature=spec)
+        def classify(inputs):
+            row = parse(inputs)
+            names = tf.stack([row["name"], tf.fill(tf.shape(row["name"]), "other")], axis=1)
+            return {"classes": names, "scores": tf.concat([row["x"], 1 - row["x"]], axis=1)}
+
+        @tf.function(input_signature=spec)
+        def scores(inputs):
+            return {"scores": parse(inputs)["x"]}
+
+        module.calls = [regress, classify, scores]
+        signatures = {"serving_default": regress, "classify": classify, "scores": scores}
+        tf.saved_model.save(module, f"{root}/examples/1", signatures)
+
     def numbers(name):
         kind = tf.as_dtype(name)
         module = tf.Module()
@@ -89,6 +115,7 @@ _MAKE_MODELS = """
     tf.saved_model.save(types, f"{root}/types/1", {"serving_default": types.predict, "nonfinite": types.nonfinite})
     tf.saved_model.save(pair, f"{root}/pair/3", {"serving_default": pair.predict})
     tf.saved_model.save(lookup, f"{root}/lookup/1", {"serving_default": lookup.predict})
+    rows_of_examples()
 """
 _MAKE_NUMBERS = f"""
     for name in {NUMBER_TYPES}:
@@ -98,7 +125,8 @@ _MAKE_NUMBERS = f"""
 
 @pytest.fixture(scope="session")
 def models(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder of models: half_plus_two (versions 1 and 12), matrix, types (strings, several signatures), pair, lookup."""
+    """A folder of models: half_plus_two (versions 1 and 12), matrix, types (strings, several signatures), pair, lookup,
+    examples (classify, regress)."""
     root = tmp_path_factory.mktemp("models")
     subprocess.run([sys.executable, "-c", textwrap.dedent(_MAKE_MODELS), str(root)], check=True, capture_output=True)
     (root / "half_plus_two" / ".hidden").mkdir()
@@ -155,17 +183,20 @@ def deploy(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[..., s
         yield start
 
 
-@pytest.fixture
-def start_server(tmp_path: Path) -> Iterator[Callable[..., tuple[str, "ServerProcess"]]]:
-    """Start a server's command on a free port of loopback; gives host:port and the process. Stopped at the end."""
+@pytest.fixture(scope="module")
+def start_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[..., tuple[str, "ServerProcess"]]]:
+    """Start a server's command on a free port of loopback; gives host:port and the process.
+
+    Stopped at the end of the module, or by the test.
+    """
     from serverless_dnn.bench.processes import start_server
 
     with ExitStack() as running:
-        number = itertools.count()
+        folder, number = tmp_path_factory.mktemp("servers"), itertools.count()
 
         def start(*command: str, timeout_s: float = 60, **variables: str) -> tuple[str, "ServerProcess"]:
             environment = {"PORT": "0", "SAGEMAKER_BIND_TO_PORT": "0", "SDNN_HOST": "127.0.0.1", **variables}
-            process = start_server(list(command), environment, tmp_path / f"server-{next(number)}.log")
+            process = start_server(list(command), environment, folder / f"server-{next(number)}.log")
             running.callback(process.stop, 0)
             return f"127.0.0.1:{process.wait_ready(timeout_s)}", process
 

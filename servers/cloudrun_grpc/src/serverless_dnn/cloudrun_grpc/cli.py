@@ -4,7 +4,7 @@ import asyncio
 
 import click
 
-from serverless_dnn.runtime.command_line import environment_option, exit_on_serving_error, server_options
+from serverless_dnn.runtime.command_line import environment_option, exit_on_serving_error, grpc_options, server_options
 from serverless_dnn.runtime.lifecycle import start_repository
 from serverless_dnn.runtime.logs import log_to_stderr
 from serverless_dnn.runtime.settings import ServerSettings, port_from_environment
@@ -16,6 +16,7 @@ from serverless_dnn.runtime.timing import Instance
     context_settings={"max_content_width": 120},
 )
 @server_options
+@grpc_options
 @environment_option("--host", "SDNN_HOST", "The address to listen on; all by default.")
 @environment_option("--port", "PORT", "The port to listen on; 8080 by default, 0 takes any free one.")
 def main() -> None:

@@ -78,6 +78,27 @@ _OPTIONS: tuple[tuple[str, str, dict[str, Any], str], ...] = (
 )
 
 
+_GRPC_OPTIONS: tuple[tuple[str, str, dict[str, Any], str], ...] = (
+    (
+        "--reload-folder",
+        "SDNN_RELOAD_FOLDER",
+        {},
+        "HandleReloadConfigRequest may name models below this; without it, none.",
+    ),
+    ("--reflection", "SDNN_REFLECTION", {"type": click.Choice(["true", "false"])}, "For grpcurl; true by default."),
+    ("--compression", "SDNN_COMPRESSION", {"type": click.Choice(["none", "gzip"])}, "Of answers; none by default."),
+    ("--tls-certificate-file", "SDNN_TLS_CERTIFICATE_FILE", {}, "Serve TLS with this certificate chain, in PEM form."),
+    ("--tls-key-file", "SDNN_TLS_KEY_FILE", {}, "The certificate's private key."),
+)
+
+
+def grpc_options(command: _CommandT) -> _CommandT:
+    """Add the options of gRPC servers to a command; see ``server_options``."""
+    for flag, variable, kind, text in reversed(_GRPC_OPTIONS):
+        command = environment_option(flag, variable, text, **kind)(command)
+    return command
+
+
 def server_options(command: _CommandT) -> _CommandT:
     """Add the shared options to a command; the values go to the environment, the command gets none of them."""
     for flag, variable, kind, text in reversed(_OPTIONS):

@@ -35,6 +35,8 @@ Handlers: TypeAlias = "dict[str, grpc.RpcMethodHandler[bytes, bytes]]"
 Context: TypeAlias = "grpc.aio.ServicerContext[bytes, bytes]"
 # Turns a request's bytes into the answer's; takes the timer and the deadline on the clock of time.perf_counter_ns.
 Work: TypeAlias = Callable[[bytes, PhaseTimer, int | None], bytes]
+# Is told of a call's end: its method, the name of its status, and its timer.
+CallObserver: TypeAlias = Callable[[str, str, PhaseTimer], None]
 _MessageT = TypeVar("_MessageT", bound=Message)
 
 
@@ -45,19 +47,24 @@ class GrpcCalls:
         instance: Names this process in every answer.
         executor: Threads to work in.
         concurrency: The most calls in work or waiting at once.
+        observer: Is told of every call's end.
     """
 
-    def __init__(self, instance: Instance, executor: Executor, *, concurrency: int) -> None:
+    def __init__(
+        self, instance: Instance, executor: Executor, *, concurrency: int, observer: CallObserver | None = None
+    ) -> None:
         self._instance = instance
         self._executor = executor
         self._concurrency = concurrency
+        self._observer = observer
         # Counted on the event loop alone.
         self._in_work = 0
 
-    def unary(self, work: Work) -> "grpc.RpcMethodHandler[bytes, bytes]":
+    def unary(self, name: str, work: Work) -> "grpc.RpcMethodHandler[bytes, bytes]":
         """A handler that answers each call with what ``work`` makes of it, or with the status of its error.
 
         Args:
+            name: The method's name.
             work: Runs in a thread.
 
         Returns:
@@ -69,7 +76,9 @@ class GrpcCalls:
             try:
                 answer = await self.in_thread(work, body, timer, deadline_of(context))
             except ServingError as error:
+                self.ended(name, error, timer)
                 await context.abort(*_status(error), self._metadata(timer))
+            self.ended(name, None, timer)
             context.set_trailing_metadata(self._metadata(timer))
             return answer
 
@@ -134,6 +143,17 @@ class GrpcCalls:
             raise InternalError("internal error: the server's log has the details") from error
         finally:
             self._in_work -= 1
+
+    def ended(self, name: str, error: ServingError | None, timer: PhaseTimer) -> None:
+        """Tell the observer of a call's end.
+
+        Args:
+            name: The method's name.
+            error: Why there is no answer.
+            timer: The call's timer.
+        """
+        if self._observer is not None:
+            self._observer(name, "OK" if error is None else status_of(error).name, timer)
 
     def server_timing(self, timer: PhaseTimer) -> str:
         """What one answer says that it cost; see ``Instance.server_timing``."""

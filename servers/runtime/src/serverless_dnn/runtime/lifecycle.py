@@ -34,7 +34,11 @@ def start_repository(settings: ServerSettings, instance: Instance) -> ModelRepos
     Raises:
         ServingError: There is no model, or one cannot be loaded.
     """
-    repository = ModelRepository(_loader(settings, instance))
+    repository = ModelRepository(
+        _loader(settings, instance),
+        max_load_retries=settings.max_load_retries,
+        labels_may_wait=settings.labels_may_wait,
+    )
     repository.configure(wanted_models(settings))
     instance.engine = ", ".join(sorted({str(servable.engine) for servable in repository.all()}))
     if settings.poll_wait_s:
@@ -60,19 +64,20 @@ def wanted_models(settings: ServerSettings) -> list[ModelConfig]:
     return [ModelConfig(name, folder) for name, folder in found.items()]
 
 
-def announce_ready(ready_file: Path | None, host: str, port: int) -> None:
+def announce_ready(ready_file: Path | None, host: str, port: int, **others: int) -> None:
     """Tell that requests are answered from now on, in the log and in the ready file.
 
     Args:
         ready_file: Written aside and renamed, so that who sees it sees all of it; ``None`` writes none.
         host: The address listened on.
         port: The port listened on.
+        **others: Further ports, by name.
     """
     if ready_file is not None:
         aside = ready_file.with_name(f"{ready_file.name}.{os.getpid()}")
-        aside.write_text(json.dumps({"host": host, "port": port, "pid": os.getpid()}), encoding="utf-8")
+        aside.write_text(json.dumps({"host": host, "port": port, "pid": os.getpid(), **others}), encoding="utf-8")
         aside.rename(ready_file)
-    _log.info("ready", extra={"host": host, "port": port})
+    _log.info("ready", extra={"host": host, "port": port, **others})
 
 
 def _loader(settings: ServerSettings, instance: Instance) -> Loader:
@@ -104,7 +109,7 @@ def _poll(repository: ModelRepository, settings: ServerSettings) -> None:
     never = threading.Event()
     while not never.wait(settings.poll_wait_s):
         try:
-            wanted = wanted_models(settings)
+            wanted = wanted_models(settings) if settings.poll_config else configured
             if wanted != configured:
                 configured = wanted
                 repository.configure(wanted)

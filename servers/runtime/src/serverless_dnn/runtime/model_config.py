@@ -3,7 +3,7 @@
 https://github.com/tensorflow/serving/blob/master/tensorflow_serving/g3doc/serving_config.md
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
@@ -11,7 +11,7 @@ from typing import Protocol
 from google.protobuf import text_format
 
 from serverless_dnn.protos.v1 import model_config_pb2
-from serverless_dnn.runtime.errors import InvalidArgumentError, NotFoundError
+from serverless_dnn.runtime.errors import InvalidArgumentError, NotFoundError, PermissionDeniedError
 
 
 class VersionPolicy(Protocol):
@@ -131,6 +131,26 @@ def model_configs(config: model_config_pb2.ModelServerConfig) -> list[ModelConfi
     if repeated := sorted({name for name in names if names.count(name) > 1}):
         raise InvalidArgumentError(f"Illegal to list model {repeated[0]} multiple times in config list")
     return models
+
+
+def check_allowed(configs: Iterable[ModelConfig], folders: Sequence[Path]) -> None:
+    """Refuse a caller's configuration that reaches out of the folders it may name.
+
+    Args:
+        configs: The models.
+        folders: Models may lie below these.
+
+    Raises:
+        PermissionDeniedError: One lies elsewhere, or there are no such folders.
+    """
+    if not folders:
+        raise PermissionDeniedError("this server takes no new configuration: its operator gave no --reload-folder")
+    for config in configs:
+        # Resolved, so that neither .. nor a symbolic link leads out.
+        if not any(config.base_path.resolve().is_relative_to(folder.resolve()) for folder in folders):
+            raise PermissionDeniedError(
+                f"model {config.name}: {config.base_path} is in none of the folders that a new configuration may name"
+            )
 
 
 def _model_config(model: model_config_pb2.ModelConfig) -> ModelConfig:

@@ -14,6 +14,23 @@ SIGNATURE_FIELD = "signature_def"
 _SIGNATURE_MAP_URL = "type.googleapis.com/tensorflow.serving.SignatureDefMap"
 
 
+def find_servable(repository: ModelRepository, spec: model_spec_pb2.ModelSpec) -> Servable:
+    """The servable a message names.
+
+    Args:
+        repository: The models.
+        spec: A model, and perhaps a version or a label.
+
+    Returns:
+        The servable.
+
+    Raises:
+        ServingError: See ``ModelRepository.get``.
+    """
+    version = spec.version.value if spec.HasField("version") else None
+    return repository.get(spec.name, version, spec.version_label or None)
+
+
 def model_status(
     repository: ModelRepository, name: str, version: int | None = None
 ) -> model_status_pb2.GetModelStatusResponse:

@@ -39,6 +39,7 @@ def predict(
         ResourceExhaustedError: Too many calls wait.
         ServingError: The engine failed.
     """
+    timer.model = servable.model_name
     check_inputs(signature, inputs)
     wanted = choose_outputs(signature, output_filter)
     outputs = servable.runner.run(signature, inputs, timer, deadline_ns)
@@ -56,6 +57,12 @@ def check_inputs(signature: Signature, inputs: Mapping[str, NDArray[Any]]) -> No
         InvalidArgumentError: They differ; the texts about names are TensorFlow Serving's.
     """
     if inputs.keys() != signature.inputs.keys():
+        if len(inputs) == len(signature.inputs):
+            absent = next(alias for alias in signature.inputs if alias not in inputs)
+            raise InvalidArgumentError(
+                f"Signature input alias: {absent}(feed name: {signature.inputs[absent].graph_name}) not found in "
+                f"request. Sent: {_names(inputs)}. Expected: {_names(signature.inputs)}."
+            )
         extra, missing = (
             _names(inputs.keys() - signature.inputs.keys()),
             _names(signature.inputs.keys() - inputs.keys()),

@@ -73,6 +73,7 @@ class ModelRepository:
         self._max_load_retries = max_load_retries
         self._labels_may_wait = labels_may_wait
         self._changing = threading.RLock()
+        self._listeners: list[Callable[[], object]] = []
         self._configs: Mapping[str, ModelConfig] = {}
         self._status: dict[str, dict[int, VersionStatus]] = {}
         # Replaced as wholes, never changed, so that readers need no lock.
@@ -112,6 +113,14 @@ class ModelRepository:
             for config in self._configs.values():
                 self._load_wanted(config)
             self._unload_unwanted()
+
+    def subscribe(self, listener: Callable[[], object]) -> None:
+        """Be told after the served models changed.
+
+        Args:
+            listener: Called in the thread that changed them; must return at once.
+        """
+        self._listeners.append(listener)
 
     def all(self) -> list[Servable]:
         """Every servable, by name, newest version first."""
@@ -244,6 +253,8 @@ class ModelRepository:
         others = {other: held for other, held in self._servables.items() if other != name}
         table = {**others, **({name: newest_first} if versions else {})}
         self._servables = MappingProxyType(dict(sorted(table.items())))
+        for listener in self._listeners:
+            listener()
 
     def _set_status(self, name: str, status: VersionStatus) -> None:
         self._status.setdefault(name, {})[status.version] = status

@@ -23,11 +23,20 @@ class ServerSettings:
         model_name: The name of the one model; ``None`` takes folder names (``SDNN_MODEL_NAME``).
         model_config_file: Names the models instead, in TensorFlow Serving's text form (``SDNN_MODEL_CONFIG_FILE``).
         poll_wait_s: How often to look for new versions and models, in seconds; 0 never does (``SDNN_POLL_WAIT_S``).
+        poll_config: Whether looking for new versions also reads the model config file again.
+        max_load_retries: How often a version that failed to load is tried again while polling.
+        labels_may_wait: Whether labels may name versions that are not there yet.
         engine: What runs models (``SDNN_ENGINE``, ``SDNN_PRECISION``, ``SDNN_THREADS``, ``SDNN_CACHE_FOLDER``,
             ``SDNN_GRAPH``, ``SDNN_REMOTE_TARGET``).
         batching: How calls are gathered into batches; ``None`` runs them one by one (``SDNN_ENABLE_BATCHING``,
             ``SDNN_BATCHING_PARAMETERS_FILE``).
         concurrency: The most requests in work or waiting at once; more are refused (``SDNN_CONCURRENCY``).
+        reload_folders: HandleReloadConfigRequest may name models below these; none refuses it (``SDNN_RELOAD_FOLDER``,
+            several parted by ``:``).
+        reflection: Describe the services to tools such as grpcurl (``SDNN_REFLECTION``).
+        compression: Of gRPC answers, ``none`` or ``gzip`` (``SDNN_COMPRESSION``).
+        tls_certificate_file: A certificate chain in PEM form; plaintext without (``SDNN_TLS_CERTIFICATE_FILE``).
+        tls_key_file: Its private key (``SDNN_TLS_KEY_FILE``).
         host: The address to listen on (``SDNN_HOST``).
         ready_file: Written once the server answers (``SDNN_READY_FILE``).
         max_body_bytes: The largest request body, inflated (``SDNN_MAX_BODY_MIB``).
@@ -38,9 +47,17 @@ class ServerSettings:
     model_name: str | None = None
     model_config_file: Path | None = None
     poll_wait_s: float = 0.0
+    poll_config: bool = True
+    max_load_retries: int = 5
+    labels_may_wait: bool = False
     engine: EngineOptions = field(default_factory=EngineOptions)
     batching: BatchingOptions | None = None
     concurrency: int = 80
+    reload_folders: tuple[Path, ...] = ()
+    reflection: bool = True
+    compression: str = "none"
+    tls_certificate_file: Path | None = None
+    tls_key_file: Path | None = None
     host: str = "0.0.0.0"  # noqa: S104 - a container listens on all its addresses
     ready_file: Path | None = None
     max_body_bytes: int = 64 * MIB
@@ -68,6 +85,9 @@ class ServerSettings:
             raise InvalidArgumentError(
                 "no model: give --model-base-path or SDNN_MODEL_BASE_PATH, a folder that holds <version>/saved_model.pb"
             )
+        certificate, key = _path(given, "SDNN_TLS_CERTIFICATE_FILE"), _path(given, "SDNN_TLS_KEY_FILE")
+        if (certificate is None) != (key is None):
+            raise InvalidArgumentError("TLS needs both a certificate file and a key file, and one of them is given")
         return cls(
             model_base_path=Path(base_path or ""),
             model_name=given.get("SDNN_MODEL_NAME"),
@@ -83,6 +103,11 @@ class ServerSettings:
                 graph=cast("Graph", _choice(given, "SDNN_GRAPH", get_args(Graph), "signature")),
                 remote_target=given.get("SDNN_REMOTE_TARGET"),
             ),
+            reload_folders=tuple(Path(part) for part in given.get("SDNN_RELOAD_FOLDER", "").split(":") if part),
+            reflection=_choice(given, "SDNN_REFLECTION", ("true", "false"), "true") == "true",
+            compression=_choice(given, "SDNN_COMPRESSION", ("none", "gzip"), "none"),
+            tls_certificate_file=certificate,
+            tls_key_file=key,
             host=given.get("SDNN_HOST", cls.host),
             ready_file=_path(given, "SDNN_READY_FILE"),
             max_body_bytes=(_number(given, "SDNN_MAX_BODY_MIB") or cls.max_body_bytes // MIB) * MIB,

@@ -19,14 +19,19 @@ class PhaseTimer:
 
     Args:
         clock: A monotonic clock in nanoseconds.
+
+    Attributes:
+        phases_ns: What each phase took, in nanoseconds.
+        model: The model that was asked; empty until it is found.
     """
 
-    __slots__ = ("_arrival_ns", "_clock", "phases_ns")
+    __slots__ = ("_arrival_ns", "_clock", "model", "phases_ns")
 
     def __init__(self, clock: Callable[[], int] = time.perf_counter_ns) -> None:
         self._clock = clock
         self._arrival_ns = clock()
         self.phases_ns: dict[str, int] = {}
+        self.model = ""
 
     @contextmanager
     def phase(self, name: str) -> Iterator[None]:
