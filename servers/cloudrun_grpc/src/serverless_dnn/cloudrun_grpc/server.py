@@ -7,6 +7,10 @@ SIGTERM 10 seconds before the end.
 import asyncio
 import logging
 import signal
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import grpc.aio
 
 from serverless_dnn.runtime.grpc_server import GrpcServer
 from serverless_dnn.runtime.lifecycle import announce_ready
@@ -19,14 +23,40 @@ _log = logging.getLogger(__name__)
 DRAIN_S = 9.0
 
 
-async def serve(settings: ServerSettings, port: int, repository: ModelRepository, instance: Instance) -> None:
+@dataclass(frozen=True)
+class CloudRunOptions:
+    """What Cloud Run's server adds to what all servers have.
+
+    Attributes:
+        port: The port to listen on; 0 takes any free one.
+        metrics_port: Prometheus' page on a port of its own, for a collector beside the container; ``None`` has none.
+        token_audiences: Calls must carry an identity token for one of these; empty leaves that to the platform.
+        token_certs_url: Where the certificates of identity tokens are; ``None`` takes Google's.
+        opentelemetry: Send traces as OpenTelemetry's own variables say.
+    """
+
+    port: int = 8080
+    metrics_port: int | None = None
+    token_audiences: tuple[str, ...] = ()
+    token_certs_url: str | None = None
+    opentelemetry: bool = False
+
+
+async def serve(
+    settings: ServerSettings,
+    options: CloudRunOptions,
+    repository: ModelRepository,
+    instance: Instance,
+    before_ready: Callable[[], None] = lambda: None,
+) -> None:
     """Answer until SIGTERM or SIGINT, then finish what runs.
 
     Args:
         settings: How to serve.
-        port: The port to listen on; 0 takes any free one.
+        options: What is Cloud Run's.
         repository: The models, loaded.
         instance: Names this process in every answer.
+        before_ready: Called when requests can be answered, just before that is told.
 
     Raises:
         UnavailableError: The port is taken.
@@ -35,11 +65,33 @@ async def serve(settings: ServerSettings, port: int, repository: ModelRepository
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stopped.set)
-    server = GrpcServer(settings, repository, instance)
-    (bound,) = await server.start([f"{settings.host}:{port}"])
+    others = {}
+    observer = None
+    if options.metrics_port is not None:
+        from serverless_dnn.runtime.metrics import Metrics
+
+        metrics = Metrics()
+        observer = metrics.observe
+        others["metrics_port"] = metrics.listen(settings.host, options.metrics_port)
+    server = GrpcServer(settings, repository, instance, interceptors=_interceptors(options), observer=observer)
+    (bound,) = await server.start([f"{settings.host}:{options.port}"])
+    before_ready()
     instance.ready()
-    announce_ready(settings.ready_file, settings.host, bound)
+    announce_ready(settings.ready_file, settings.host, bound, **others)
     await stopped.wait()
     await server.drain(DRAIN_S)
     repository.close()
     _log.info("stopped")
+
+
+def _interceptors(options: CloudRunOptions) -> list[grpc.aio.ServerInterceptor]:
+    interceptors: list[grpc.aio.ServerInterceptor] = []
+    if options.opentelemetry:
+        from serverless_dnn.cloudrun_grpc.tracing import trace_interceptor
+
+        interceptors.append(trace_interceptor())
+    if options.token_audiences:
+        from serverless_dnn.cloudrun_grpc.token_check import GOOGLE_CERTS_URL, TokenCheck
+
+        interceptors.append(TokenCheck(options.token_audiences, options.token_certs_url or GOOGLE_CERTS_URL))
+    return interceptors

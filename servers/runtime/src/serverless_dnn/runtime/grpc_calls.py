@@ -9,6 +9,7 @@ import logging
 import time
 from collections.abc import Callable
 from concurrent.futures import Executor
+from contextvars import ContextVar
 from typing import TypeAlias, TypeVar
 
 import grpc
@@ -21,6 +22,7 @@ from serverless_dnn.runtime.errors import (
     InvalidArgumentError,
     ResourceExhaustedError,
     ServingError,
+    UnavailableError,
     status_of,
 )
 from serverless_dnn.runtime.timing import Instance, PhaseTimer
@@ -28,6 +30,8 @@ from serverless_dnn.runtime.timing import Instance, PhaseTimer
 _log = logging.getLogger(__name__)
 # TensorFlow Serving cuts longer messages (tensorflow_serving/util/.../grpc_status_util).
 _MAX_MESSAGE_CHARACTERS = 1024
+# No call within this time means that senders know.
+_QUIET_S = 0.1
 _CODES = {code.value[0]: code for code in grpc.StatusCode}
 
 # grpc's classes are generic in their type stubs alone.
@@ -37,6 +41,7 @@ Context: TypeAlias = "grpc.aio.ServicerContext[bytes, bytes]"
 Work: TypeAlias = Callable[[bytes, PhaseTimer, int | None], bytes]
 # Is told of a call's end: its method, the name of its status, and its timer.
 CallObserver: TypeAlias = Callable[[str, str, PhaseTimer], None]
+_CURRENT: "ContextVar[Context | None]" = ContextVar("call", default=None)
 _MessageT = TypeVar("_MessageT", bound=Message)
 
 
@@ -48,6 +53,10 @@ class GrpcCalls:
         executor: Threads to work in.
         concurrency: The most calls in work or waiting at once.
         observer: Is told of every call's end.
+
+    Attributes:
+        accepted: Unary calls that reached a handler.
+        answered: Those of them that were given an answer or a status.
     """
 
     def __init__(
@@ -57,6 +66,10 @@ class GrpcCalls:
         self._executor = executor
         self._concurrency = concurrency
         self._observer = observer
+        self._draining = False
+        self._last_refused_ns = 0
+        self.accepted = 0
+        self.answered = 0
         # Counted on the event loop alone.
         self._in_work = 0
 
@@ -73,11 +86,15 @@ class GrpcCalls:
 
         async def handle(body: bytes, context: Context) -> bytes:
             timer = PhaseTimer()
+            self.accepted += 1
+            enter_call(context)
             try:
                 answer = await self.in_thread(work, body, timer, deadline_of(context))
             except ServingError as error:
+                self.answered += 1
                 self.ended(name, error, timer)
                 await context.abort(*_status(error), self._metadata(timer))
+            self.answered += 1
             self.ended(name, None, timer)
             context.set_trailing_metadata(self._metadata(timer))
             return answer
@@ -115,11 +132,15 @@ class GrpcCalls:
             The answer's bytes.
 
         Raises:
+            UnavailableError: The server is draining.
             ResourceExhaustedError: As many calls as are allowed are in work or waiting.
             DeadlineExceededError: No thread was free in time.
             InternalError: ``work`` failed with another error than a ServingError, which is logged.
             ServingError: What ``work`` raised.
         """
+        if self._draining:
+            self._last_refused_ns = time.perf_counter_ns()
+            raise UnavailableError("this instance is shutting down: send the call to another")
         if self._in_work >= self._concurrency:
             raise ResourceExhaustedError(
                 f"{self._in_work} calls are in work or waiting, as many as this instance takes at once"
@@ -144,6 +165,22 @@ class GrpcCalls:
         finally:
             self._in_work -= 1
 
+    async def drain(self, grace_s: float) -> None:
+        """Refuse new calls as UNAVAILABLE until those in work are done and no more come.
+
+        A server that stops at once has gRPC cancel the calls it has received and not yet handed out, and a cancelled
+        call tells its sender nothing, where UNAVAILABLE says that it may be sent elsewhere.
+
+        Args:
+            grace_s: How long that may take.
+        """
+        begin_ns = self._last_refused_ns = time.perf_counter_ns()
+        self._draining = True
+        while self._in_work or time.perf_counter_ns() - self._last_refused_ns < _QUIET_S * 1e9:
+            if time.perf_counter_ns() - begin_ns > grace_s * 1e9:
+                return
+            await asyncio.sleep(_QUIET_S / 10)
+
     def ended(self, name: str, error: ServingError | None, timer: PhaseTimer) -> None:
         """Tell the observer of a call's end.
 
@@ -161,6 +198,22 @@ class GrpcCalls:
 
     def _metadata(self, timer: PhaseTimer) -> tuple[tuple[str, str]]:
         return (("server-timing", self.server_timing(timer)),)
+
+
+def enter_call(context: Context) -> None:
+    """Note which call this task works on.
+
+    Args:
+        context: The call.
+    """
+    _CURRENT.set(context)
+
+
+def current_metadata() -> dict[str, str]:
+    """The metadata of the call in work in this task; empty outside of a call."""
+    context = _CURRENT.get()
+    metadata = () if context is None else context.invocation_metadata() or ()
+    return {str(name): value for name, value in metadata if isinstance(value, str)}
 
 
 def deadline_of(context: Context) -> int | None:

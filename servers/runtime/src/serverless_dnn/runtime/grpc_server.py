@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+import time
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -69,7 +70,7 @@ class GrpcServer:
                 ("grpc.so_reuseport", 0),
             ],
         )
-        calls = GrpcCalls(instance, self._executor, concurrency=settings.concurrency, observer=observer)
+        self._calls = calls = GrpcCalls(instance, self._executor, concurrency=settings.concurrency, observer=observer)
         service = GrpcService(
             repository, calls, max_body_bytes=settings.max_body_bytes, reload_folders=settings.reload_folders
         )
@@ -123,7 +124,10 @@ class GrpcServer:
         _log.info("draining", extra={"grace_s": grace_s})
         self._draining = True
         await self._health.enter_graceful_shutdown()
-        await self._server.stop(grace_s)
+        begin_s = time.monotonic()
+        await self._calls.drain(grace_s / 2)
+        await self._server.stop(grace_s - (time.monotonic() - begin_s))
+        _log.info("drained", extra={"accepted": self._calls.accepted, "answered": self._calls.answered})
         self._executor.shutdown(wait=False, cancel_futures=True)
 
     async def _tell_models(self) -> None:

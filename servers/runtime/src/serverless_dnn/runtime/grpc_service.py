@@ -19,7 +19,15 @@ from serverless_dnn.protos.v1 import (
 from serverless_dnn.runtime.classify_regress import classify, multi_inference, regress
 from serverless_dnn.runtime.codecs import predict_proto
 from serverless_dnn.runtime.errors import InvalidArgumentError, ServingError, status_of
-from serverless_dnn.runtime.grpc_calls import Context, GrpcCalls, Handlers, cut_message, deadline_of, parse_message
+from serverless_dnn.runtime.grpc_calls import (
+    Context,
+    GrpcCalls,
+    Handlers,
+    cut_message,
+    deadline_of,
+    enter_call,
+    parse_message,
+)
 from serverless_dnn.runtime.model_config import check_allowed, model_configs
 from serverless_dnn.runtime.model_info import find_servable, model_metadata, model_status, servable_spec
 from serverless_dnn.runtime.predictor import predict
@@ -148,6 +156,7 @@ class GrpcService:
 
     async def _predict_stream(self, bodies: AsyncIterator[bytes], context: Context) -> AsyncIterator[bytes]:
         """Answer a stream in its order, with several requests in work at once."""
+        enter_call(context)
         window: asyncio.Queue[asyncio.Task[bytes] | None] = asyncio.Queue(_STREAM_WINDOW)
 
         async def read() -> None:

@@ -3,6 +3,7 @@
 import queue
 import sys
 from collections.abc import Mapping
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -52,7 +53,7 @@ class OpenVinoModel:
         version = openvino.__version__.split("-")[0]
         with instance.starting("load"):
             try:
-                self._compiled, cache = _compile(openvino, version_folder, options, threads)
+                self._compiled, compiled_cache = _compile(openvino, version_folder, options, threads)
             except RuntimeError as error:
                 raise FailedPreconditionError(
                     f"openvino cannot load {version_folder}: {_last_line(error)}: use --engine tensorflow"
@@ -61,7 +62,7 @@ class OpenVinoModel:
         self._signature = signatures[DEFAULT_SIGNATURE]
         self._inputs = {alias: _port(self._compiled.inputs, alias) for alias in self._signature.inputs}
         self._outputs = {alias: _port(self._compiled.outputs, alias) for alias in self._signature.outputs}
-        self.info = EngineInfo("openvino", version, options.precision, threads, reason, cache)
+        self.info = EngineInfo("openvino", version, options.precision, threads, reason, compiled_cache)
         self.concurrency = int(self._compiled.get_property("OPTIMAL_NUMBER_OF_INFER_REQUESTS"))
         self._idle: queue.SimpleQueue[Any] = queue.SimpleQueue()
         for _ in range(self.concurrency):
@@ -126,6 +127,16 @@ def _import_openvino() -> Any:
     return openvino
 
 
+@cache
+def _core(openvino: Any) -> Any:
+    """One core for the life of the process.
+
+    Its CPU plugin gives the thread that makes it an alternate signal stack, and frees that stack when the plugin goes
+    with its last model, in whatever thread: the next signal then ends the process with SIGSEGV.
+    """
+    return openvino.Core()
+
+
 def _compile(openvino: Any, version_folder: Path, options: EngineOptions, threads: int) -> tuple[Any, str]:
     """Compile a model, or take it from the cache; returns it and what the cache had to do with it."""
     settings: dict[str, Any] = {
@@ -133,20 +144,19 @@ def _compile(openvino: Any, version_folder: Path, options: EngineOptions, thread
         "INFERENCE_PRECISION_HINT": options.precision,
         "INFERENCE_NUM_THREADS": threads,
     }
-    cache = None
+    compiled_cache = None
     if options.cache_folder is not None:
         # Not by threads: a model compiled for some runs on any number, so a build machine may have others.
         built_with = f"{openvino.__version__} {options.precision}"
-        cache = CompiledCache.open(options.cache_folder, version_folder, built_with)
-    if cache is None:
-        return openvino.Core().compile_model(str(version_folder), "CPU", settings), "none"
-    hit = cache.is_sealed()
-    core = openvino.Core()
-    core.set_property({"CACHE_DIR": str(cache.folder)})
+        compiled_cache = CompiledCache.open(options.cache_folder, version_folder, built_with)
+    if compiled_cache is None:
+        return _core(openvino).compile_model(str(version_folder), "CPU", settings), "none"
+    hit = compiled_cache.is_sealed()
+    settings |= {"CACHE_DIR": str(compiled_cache.folder), "CACHE_MODE": "OPTIMIZE_SPEED"}
     # Given the path, OpenVINO looks into the cache before it reads the model.
-    compiled = core.compile_model(str(version_folder), "CPU", {**settings, "CACHE_MODE": "OPTIMIZE_SPEED"})
-    if not cache.is_sealed():
-        cache.seal()
+    compiled = _core(openvino).compile_model(str(version_folder), "CPU", settings)
+    if not compiled_cache.is_sealed():
+        compiled_cache.seal()
         hit = False
     return compiled, "hit" if hit else "filled"
 
