@@ -17,6 +17,7 @@ from serverless_dnn.runtime.errors import InvalidArgumentError, UnavailableError
 from serverless_dnn.runtime.grpc_calls import CallObserver, GrpcCalls
 from serverless_dnn.runtime.grpc_reflection import enable_reflection
 from serverless_dnn.runtime.grpc_service import MODEL_SERVICE, PREDICTION_SERVICES, GrpcService
+from serverless_dnn.runtime.open_inference_service import OPEN_INFERENCE_SERVICE, OpenInferenceService
 from serverless_dnn.runtime.repository import ModelRepository
 from serverless_dnn.runtime.settings import ServerSettings
 from serverless_dnn.runtime.timing import Instance
@@ -74,6 +75,8 @@ class GrpcServer:
             repository, calls, max_body_bytes=settings.max_body_bytes, reload_folders=settings.reload_folders
         )
         self._server.add_generic_rpc_handlers(service.handlers())
+        open_inference = OpenInferenceService(repository, calls, max_body_bytes=settings.max_body_bytes)
+        self._server.add_generic_rpc_handlers(open_inference.handlers())
         self._health = health.HealthServicer()
         health_pb2_grpc.add_HealthServicer_to_server(self._health, self._server)
         if settings.reflection:
@@ -105,7 +108,7 @@ class GrpcServer:
             except RuntimeError:
                 raise UnavailableError(f"cannot listen on {address}: it is taken or not ours") from None
         await self._server.start()
-        for name in ("", MODEL_SERVICE, *PREDICTION_SERVICES, *_SHORT_NAMES):
+        for name in ("", MODEL_SERVICE, OPEN_INFERENCE_SERVICE, *PREDICTION_SERVICES, *_SHORT_NAMES):
             await self._health.set(name, _SERVING)
         await self._tell_models()
         loop = asyncio.get_running_loop()
