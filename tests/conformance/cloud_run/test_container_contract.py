@@ -165,6 +165,7 @@ def test_reflection_describes_the_services(start: Callable[..., Any]) -> None:
         database = ProtoReflectionDescriptorDatabase(channel)
         services = set(database.get_services())
         file = database.FindFileContainingSymbol("tensorflow.serving.PredictionService")
+        open_inference = database.FindFileContainingSymbol("inference.GRPCInferenceService")
 
     assert {
         "tensorflow.serving.PredictionService",
@@ -174,6 +175,7 @@ def test_reflection_describes_the_services(start: Callable[..., Any]) -> None:
     methods = {service.name: {method.name for method in service.method} for service in file.service}
     assert methods["PredictionService"] == {"Predict", "Classify", "Regress", "MultiInference", "GetModelMetadata"}
     assert methods["ModelService"] == {"GetModelStatus", "HandleReloadConfigRequest"}
+    assert "ModelInfer" in {method.name for method in open_inference.service[0].method}
     hidden, _ = start(SDNN_REFLECTION="false")
     with grpc.insecure_channel(hidden) as channel, pytest.raises(grpc.RpcError):
         list(ProtoReflectionDescriptorDatabase(channel).get_services())

@@ -1,7 +1,7 @@
 """Server reflection, so that tools such as grpcurl call the server without .proto files.
 
-TensorFlow Serving's service names are registered with our messages, whose wire form is theirs; they are described in a
-pool of their own, so that the real ``tensorflow-serving-api`` may live in the same process.
+TensorFlow Serving's services and the Open Inference Protocol's are registered with our messages, whose wire form is
+theirs; they are described in a pool of their own, so that the real packages may live in the same process.
 """
 
 from typing import Any
@@ -12,10 +12,13 @@ from google.protobuf.descriptor import FileDescriptor
 from grpc_health.v1 import health_pb2
 from grpc_reflection.v1alpha import reflection
 
-from serverless_dnn.protos.v1 import prediction_service_pb2
+from serverless_dnn.protos.v1 import open_inference_pb2, prediction_service_pb2
 
 # Package by which services are called, and the file that describes them under our own package.
-_ALIASES: tuple[tuple[str, FileDescriptor], ...] = (("tensorflow.serving", prediction_service_pb2.DESCRIPTOR),)
+_ALIASES: tuple[tuple[str, FileDescriptor], ...] = (
+    ("tensorflow.serving", prediction_service_pb2.DESCRIPTOR),
+    ("inference", open_inference_pb2.DESCRIPTOR),
+)
 
 
 def enable_reflection(server: grpc.aio.Server) -> None:
@@ -34,10 +37,11 @@ def enable_reflection(server: grpc.aio.Server) -> None:
             name=f"reflection/{package}.proto", package=package, syntax="proto3", dependency=[file.name]
         )
         for name, service in file.services_by_name.items():
-            names |= {service.full_name, f"{package}.{name}"}
+            names.add(f"{package}.{name}")
             service.CopyToProto(alias.service.add())
             _drop_own_methods(alias.service[-1])
         pool.Add(alias)
+    names |= {service.full_name for service in prediction_service_pb2.DESCRIPTOR.services_by_name.values()}
     reflection.enable_server_reflection(sorted(names), server, pool=pool)
 
 
