@@ -63,7 +63,7 @@ REQUESTS = {
     "too few BYTES": (_request(_x("BYTES", (2,)), raw=(b"\x01\0\0\0a",)), "must be 2 strings, got 1"),
     "too many BYTES": (_request(_x("BYTES"), raw=(b"\x01\0\0\0a" * 2,)), "hold more"),
     "2^40 BYTES": (_request(_x("BYTES", (2**40,)), raw=(b"",)), "more than the"),
-    "an unknown input": (_request(_x(name="z", fp32_contents=[1])), "Sent extra: {z}. Missing but required: {x}."),
+    "an unknown input": (_request(_x(name="z", fp32_contents=[1])), "not found in request. Sent: {z}. Expected: {x}."),
     "another datatype than the model's": (_request(_x("FP64", fp64_contents=[1])), "expects DT_FLOAT, but float64"),
     "another rank than the model's": (_request(_x(shape=(1, 1)), raw=(ONE,)), "[-1] (-1 is free), but [1, 1]"),
     "an unknown output": (_request(_x(fp32_contents=[1]), outputs=("z",)), "output tensor alias not found in signature: z"),
