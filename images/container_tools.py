@@ -21,6 +21,7 @@ root=$1 scratch=$2 user=$3; shift 3
 mount --bind "$root" "$root"
 mount --rbind /dev "$root/dev"
 mount --rbind /proc "$root/proc"
+mount --rbind /sys "$root/sys"
 mount --bind "$scratch" "$root/tmp"
 mount -o remount,bind,ro "$root"
 exec chroot --userspec="$user" --groups="${user#*:}" "$root" "$@"
