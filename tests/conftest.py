@@ -1,5 +1,6 @@
 """Small real SavedModels, made once, and real server processes to ask."""
 
+import itertools
 import json
 import os
 import shutil
@@ -9,11 +10,19 @@ import textwrap
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
+if TYPE_CHECKING:
+    from serverless_dnn.bench.processes import ServerProcess
+
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 
+NUMBER_TYPES = (
+    *("float16", "float32", "float64", "int8", "int16", "int32", "int64"),
+    *("uint8", "uint16", "uint32", "uint64", "bool"),
+)
 _MAKE_MODELS = """
     import sys
     import tensorflow as tf
@@ -51,23 +60,95 @@ _MAKE_MODELS = """
         def predict(self, ids, mask):
             return {"total": tf.reduce_sum(ids * mask, axis=1), "count": tf.reduce_sum(mask, axis=1)}
 
+    class Lookup(tf.Module):
+        @tf.function(input_signature=[tf.TensorSpec([None, None], tf.int32, "ids")])
+        def predict(self, ids):
+            table = tf.constant([1, 2, 4, 8, 16, 32], tf.int32)
+            rows = tf.shape(ids)[0]
+            return {"total": tf.reduce_sum(tf.gather(table, ids), axis=1), "rows_of_run": tf.fill([rows], rows)}
+
+    def rows_of_examples():
+        module = tf.Module()
+        spec = [tf.TensorSpec([None], tf.string, "inputs")]
+
+        def parse(examples):
+            features = {"x": tf.io.FixedLenFeature([1], tf.float32), "name": tf.io.FixedLenFeature([], tf.string, "?")}
+            return tf.io.parse_example(examples, features)
+
+        @tf.function(input_signature=spec)
+        def regress(inputs):
+            return {"outputs": parse(inputs)["x"] / 2 + 2}
+
+        @tf.function(input_signature=spec)
+        def classify(inputs):
+            row = parse(inputs)
+            names = tf.stack([row["name"], tf.fill(tf.shape(row["name"]), "other")], axis=1)
+            return {"classes": names, "scores": tf.concat([row["x"], 1 - row["x"]], axis=1)}
+
+        @tf.function(input_signature=spec)
+        def scores(inputs):
+            return {"scores": parse(inputs)["x"]}
+
+        module.calls = [regress, classify, scores]
+        signatures = {"serving_default": regress, "classify": classify, "scores": scores}
+        tf.saved_model.save(module, f"{root}/examples/1", signatures)
+
+    def numbers(name):
+        kind = tf.as_dtype(name)
+        module = tf.Module()
+
+        def call(x, table):
+            picked = tf.gather(table, [1, 0], axis=1)
+            total = tf.logical_and(x, picked) if kind.is_bool else x + picked
+            return {"total": total, "stacked": tf.stack([x, picked], axis=1)}
+
+        signature = [tf.TensorSpec([None, 2], kind, "x"), tf.TensorSpec([None, None], kind, "table")]
+        module.serve = tf.function(call, input_signature=signature)
+        tf.saved_model.save(module, f"{root}/numbers_{name}/1", {"serving_default": module.serve})
+
     root = sys.argv[1]
+    lookup = Lookup()
     half, types, pair = HalfPlusTwo(), Types(), Pair()
     tf.saved_model.save(half, f"{root}/half_plus_two/1", {"serving_default": half.predict})
     tf.saved_model.save(half, f"{root}/half_plus_two/00000012", {"serving_default": half.predict})
     tf.saved_model.save(half, f"{root}/matrix/1", {"serving_default": half.rows})
     tf.saved_model.save(types, f"{root}/types/1", {"serving_default": types.predict, "nonfinite": types.nonfinite})
     tf.saved_model.save(pair, f"{root}/pair/3", {"serving_default": pair.predict})
+    tf.saved_model.save(lookup, f"{root}/lookup/1", {"serving_default": lookup.predict})
+    rows_of_examples()
+"""
+_MAKE_NUMBERS = f"""
+    for name in {NUMBER_TYPES}:
+        numbers(name)
 """
 
 
 @pytest.fixture(scope="session")
 def models(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder of models: half_plus_two (versions 1 and 12), matrix, types (strings, several signatures), pair."""
+    """A folder of models: half_plus_two (versions 1 and 12), matrix, types (strings, several signatures), pair, lookup,
+    examples (classify, regress)."""
     root = tmp_path_factory.mktemp("models")
     subprocess.run([sys.executable, "-c", textwrap.dedent(_MAKE_MODELS), str(root)], check=True, capture_output=True)
     (root / "half_plus_two" / ".hidden").mkdir()
     (root / "half_plus_two" / "not_a_version").mkdir()
+    return root
+
+
+@pytest.fixture(scope="session")
+def number_models(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
+    """The version folder of a model of two inputs and two outputs for each type of number."""
+    root = tmp_path_factory.mktemp("numbers")
+    code = textwrap.dedent(_MAKE_MODELS) + textwrap.dedent(_MAKE_NUMBERS)
+    subprocess.run([sys.executable, "-c", code, str(root)], check=True, capture_output=True)
+    return {name: root / f"numbers_{name}" / "1" for name in NUMBER_TYPES}
+
+
+@pytest.fixture(scope="session")
+def zoo(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder to which `sdnn-models export all` wrote every model."""
+    root = tmp_path_factory.mktemp("all-models")
+    done = subprocess.run(["sdnn-models", "export", "all", str(root)], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
     return root
 
 
@@ -98,6 +179,26 @@ def deploy(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[..., s
                 deployment.ensure_instance()
                 urls[key] = deployment.url
             return urls[key]
+
+        yield start
+
+
+@pytest.fixture(scope="module")
+def start_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[..., tuple[str, "ServerProcess"]]]:
+    """Start a server's command on a free port of loopback; gives host:port and the process.
+
+    Stopped at the end of the module, or by the test.
+    """
+    from serverless_dnn.bench.processes import start_server
+
+    with ExitStack() as running:
+        folder, number = tmp_path_factory.mktemp("servers"), itertools.count()
+
+        def start(*command: str, timeout_s: float = 60, **variables: str) -> tuple[str, "ServerProcess"]:
+            environment = {"PORT": "0", "SAGEMAKER_BIND_TO_PORT": "0", "SDNN_HOST": "127.0.0.1", **variables}
+            process = start_server(list(command), environment, folder / f"server-{next(number)}.log")
+            running.callback(process.stop, 0)
+            return f"127.0.0.1:{process.wait_ready(timeout_s)}", process
 
         yield start
 

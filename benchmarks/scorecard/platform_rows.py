@@ -111,7 +111,7 @@ def _cpu_times(client: Client, model: str, models: Path, requests: int) -> tuple
             if number == 0:
                 bare.clear()
                 served.clear()
-    engine.close()
+    del engine
     return bare, served
 
 

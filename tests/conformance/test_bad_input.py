@@ -38,7 +38,7 @@ CALLS = {
         ModelAddress(MODEL),
         {"nope": GOOD["x"]},
         StatusCode.INVALID_ARGUMENT,
-        "extra: {nope}. Missing but required: {x}.",
+        "Signature input alias: x(feed name: ",
     ),
     "no input": BadCall(ModelAddress(MODEL), {}, StatusCode.INVALID_ARGUMENT, "does not match signature: 0!=1"),
     "wrong dtype": BadCall(

@@ -1,9 +1,7 @@
-"""All models exported once, as users export them; and BERT once more, in numpy."""
+"""BERT once more, in numpy."""
 
 import math
-import subprocess
 from collections.abc import Callable
-from pathlib import Path
 
 import keras
 import numpy as np
@@ -11,15 +9,6 @@ import pytest
 from numpy.typing import NDArray
 
 from serverless_dnn.models.architectures.bert import BertConfig
-
-
-@pytest.fixture(scope="session")
-def zoo(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The folder to which `sdnn-models export all` wrote every model."""
-    root = tmp_path_factory.mktemp("all-models")
-    done = subprocess.run(["sdnn-models", "export", "all", str(root)], capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stderr
-    return root
 
 
 def _numpy_bert(

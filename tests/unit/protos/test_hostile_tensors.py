@@ -22,6 +22,8 @@ def _tensor(dtype: int, sizes: list[int], **fields: object) -> pb.TensorProto:
         (_tensor(pb.DT_FLOAT, [2**62, 2**62], float_val=[1]), "too large"),
         (_tensor(pb.DT_FLOAT, [2**62, 4, 0], float_val=[]), "too large"),
         (_tensor(pb.DT_FLOAT, [1] * 100, float_val=[1]), "too large"),
+        (_tensor(pb.DT_DOUBLE, [2**30, 2**30, 0], double_val=[]), "too large"),
+        (_tensor(pb.DT_FLOAT, [-(2**63)] * 1000, float_val=[1]), "too large"),
         (_tensor(pb.DT_STRING, [2**40], string_val=[b"a"]), "more than the"),
         (_tensor(pb.DT_FLOAT, [2], tensor_content=b"1234567"), "must be 8 bytes, got 7"),
         (_tensor(pb.DT_FLOAT, [0], tensor_content=b"1234"), "must be 0 bytes, got 4"),

@@ -28,11 +28,7 @@ def _run(
     folder: Path, options: EngineOptions, inputs: dict[str, NDArray[Any]], signature: str = "serving_default"
 ) -> dict[str, NDArray[Any]]:
     signatures = read_signatures(folder)
-    model = load_model(folder, signatures, options, Instance())
-    try:
-        return model.run(signatures[signature], inputs)
-    finally:
-        model.close()
+    return load_model(folder, signatures, options, Instance()).run(signatures[signature], inputs)
 
 
 @pytest.mark.parametrize("engine", ENGINES)
@@ -135,6 +131,11 @@ def test_auto_says_why(models: Path) -> None:
     assert chosen["half_plus_two/1"] == ("openvino", "installed, and the model's only signature is dense and numeric")
     assert chosen["types/1"][0] == "tensorflow"
     assert "openvino has no type for" in chosen["types/1"][1]
+
+
+def test_the_kernels_own_words_reach_the_caller(models: Path) -> None:
+    with pytest.raises(InvalidArgumentError, match=r"^indices\[0,1\] = 99 is not in \[0, 6\)$"):
+        _run(models / "lookup" / "1", TENSORFLOW, {"ids": np.int32([[1, 99]])})
 
 
 @pytest.mark.parametrize("engine", ENGINES)

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from serverless_dnn.runtime.errors import NotFoundError
-from serverless_dnn.runtime.repository import discover_models, list_versions
+from serverless_dnn.runtime.model_folder import discover_models, list_versions
 
 
 def test_versions_are_numbers_newest_first(models: Path) -> None:
@@ -23,10 +23,11 @@ def test_one_model(models: Path) -> None:
 
 
 def test_a_folder_of_models(models: Path) -> None:
-    assert list(discover_models(models)) == ["half_plus_two", "matrix", "pair", "types"]
+    assert list(discover_models(models)) == ["examples", "half_plus_two", "lookup", "matrix", "pair", "types"]
     assert list(discover_models(models, "pair")) == ["pair"]
     with pytest.raises(
-        NotFoundError, match="there are the models half_plus_two, matrix, pair, types, none of them nope"
+        NotFoundError,
+        match="there are the models examples, half_plus_two, lookup, matrix, pair, types, none of them nope",
     ):
         discover_models(models, "nope")
 

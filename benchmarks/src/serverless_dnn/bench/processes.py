@@ -22,6 +22,9 @@ _POLL_S = 0.005
 _QUOTED_LINES = 5
 _PR_SET_PDEATHSIG = 1
 # Looked up before any fork: between fork and exec nothing may be loaded.
+# gRPC's fork handlers abort a fork while its threads poll, and here every fork is followed by an exec at once. It reads
+# the variable when it first starts.
+os.environ.setdefault("GRPC_ENABLE_FORK_SUPPORT", "0")
 _prctl = ctypes.CDLL(None).prctl
 
 

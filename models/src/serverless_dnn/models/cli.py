@@ -2,9 +2,11 @@
 
 import json
 import os
+import subprocess
 import sys
 from dataclasses import asdict
 from functools import partial
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -96,3 +98,27 @@ def _show_step(model: str, status: Status, step: str) -> None:
     # A spinner's last words are lost; what a user must know of the weights is not.
     if step.startswith("note:"):
         _ERRORS.print(f"[yellow]{model}: {step}[/]")
+
+
+@main.command("compile")
+@click.argument("folder", type=click.Path(path_type=Path, file_okay=False, exists=True))
+@_option("--cache-folder", required=True, type=click.Path(path_type=Path, file_okay=False), help="Filled; may be new.")
+@_option("--precision", default="f32", show_default=True, help="The arithmetic: f32, bf16 or f16.")
+def compile_models(folder: Path, cache_folder: Path, precision: str) -> None:
+    """Compile the models in FOLDER for OpenVINO ahead of a server's first start, such as at image build.
+
+    Needs serverless-dnn-runtime[openvino] in the same environment. Servers find the result with --cache-folder, if they
+    have the same OpenVINO version, precision and CPU instructions.
+
+    \b
+    Examples:
+      sdnn-models compile models --cache-folder cache
+      sdnn-models compile models/mobilenet_v1 --cache-folder cache --precision bf16
+    """  # noqa: D301 # likewise
+    if find_spec("serverless_dnn.runtime") is None:
+        click.echo("sdnn-models: compiling needs a runtime: pip install 'serverless-dnn-runtime[openvino]'", err=True)
+        sys.exit(1)
+    # A process of its own: this package meets the runtime as a command, as it meets servers.
+    command = [sys.executable, "-m", "serverless_dnn.runtime.compile_models", "--precision", precision]
+    command += ["--model-base-path", str(folder), "--cache-folder", str(cache_folder)]
+    sys.exit(subprocess.run(command, check=False).returncode)

@@ -6,6 +6,7 @@ raw bytes, the typed value lists, and lists shorter than the shape, whose last v
 """
 
 import math
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -14,7 +15,7 @@ from numpy.typing import ArrayLike, NDArray
 from serverless_dnn.protos.dtypes import TensorCodecError, data_type_name, data_type_of, numpy_dtype, value_field
 from serverless_dnn.protos.v1 import tensor_pb2
 
-__all__ = ["DEFAULT_MAX_BYTES", "TensorCodecError", "decode_tensor", "encode_tensor"]
+__all__ = ["DEFAULT_MAX_BYTES", "TensorCodecError", "checked_size", "decode_tensor", "encode_tensor"]
 
 DEFAULT_MAX_BYTES = 1 << 30
 """The largest array decoding makes by default: a message of a few bytes can ask for any size."""
@@ -72,13 +73,10 @@ def decode_tensor(
             form, or a number of bytes or values that does not fit the shape.
     """
     dtype = numpy_dtype(proto.dtype)
-    shape = _decode_shape(proto.tensor_shape)
-    size = math.prod(shape)
-    if size * dtype.itemsize > max_bytes:
-        raise TensorCodecError(
-            f"a tensor of shape {list(shape)} and type {data_type_name(proto.dtype)} takes {size * dtype.itemsize} "
-            f"bytes, more than the {max_bytes} allowed"
-        )
+    if proto.tensor_shape.unknown_rank:
+        raise TensorCodecError("a tensor needs a shape, got unknown_rank")
+    shape = tuple(dim.size for dim in proto.tensor_shape.dim)
+    size = checked_size(shape, dtype, data_type_name(proto.dtype), max_bytes)
     raw = proto.tensor_content if content is None else content
     if proto.dtype == tensor_pb2.DT_STRING:
         strings = _split_strings(bytes(raw), size) if raw else list(proto.string_val)
@@ -93,16 +91,33 @@ def decode_tensor(
     return _fill(_decode_values(proto, dtype), size).reshape(shape)
 
 
-def _decode_shape(proto: tensor_pb2.TensorShapeProto) -> tuple[int, ...]:
-    if proto.unknown_rank:
-        raise TensorCodecError("a tensor needs a shape, got unknown_rank")
-    shape = tuple(dim.size for dim in proto.dim)
+def checked_size(shape: Sequence[int], dtype: np.dtype[Any], type_name: str, max_bytes: int) -> int:
+    """How many elements a tensor has whose shape somebody else chose.
+
+    Args:
+        shape: Its sizes.
+        dtype: The type it would have in numpy.
+        type_name: What its sender calls the type.
+        max_bytes: The largest array to make, in bytes.
+
+    Returns:
+        The number of elements.
+
+    Raises:
+        TensorCodecError: A negative size, more dimensions or elements than numpy has, or more than ``max_bytes``.
+    """
+    # numpy refuses larger arrays even when another dimension is 0
+    if len(shape) > 64 or abs(math.prod(size for size in shape if size)) * dtype.itemsize >= 1 << 63:
+        raise TensorCodecError(f"a tensor of {len(shape)} dimensions {list(shape[:8])} is too large")
     if any(size < 0 for size in shape):
         raise TensorCodecError(f"a tensor's dimensions must not be negative, got {list(shape)}")
-    # numpy refuses larger arrays even when another dimension is 0
-    if len(shape) > 64 or math.prod(size for size in shape if size) >= 1 << 62:
-        raise TensorCodecError(f"a tensor of {len(shape)} dimensions {list(shape[:8])} is too large")
-    return shape
+    size = math.prod(shape)
+    if size * dtype.itemsize > max_bytes:
+        raise TensorCodecError(
+            f"a tensor of shape {list(shape)} and type {type_name} takes {size * dtype.itemsize} "
+            f"bytes, more than the {max_bytes} allowed"
+        )
+    return size
 
 
 def _decode_values(proto: tensor_pb2.TensorProto, dtype: np.dtype[Any]) -> NDArray[Any]:

@@ -27,7 +27,7 @@ class LocalCloudRun:
             customization="container",
             protocol="gRPC",
             model_server="grpc.aio",
-            limits={"instances": 1, "concurrency": "not limited", "cpu": "not limited", "memory": "not enforced"},
+            limits={"instances": 1, "concurrency": 80, "cpu": "not limited", "memory": "not enforced"},
         )
 
     @property
@@ -49,6 +49,8 @@ class LocalCloudRun:
             "K_SERVICE": "sdnn",
             "K_REVISION": "sdnn-00001-local",
             "K_CONFIGURATION": "sdnn",
+            # There is no metadata server here: a closed port says so at once, where a name may take its time.
+            "GCE_METADATA_HOST": "127.0.0.1:1",
         }
         self._process = start_server(list(self._command), variables, self._options.log_folder / "cloudrun-1.log")
         self._port = self._process.wait_ready(self._options.start_timeout_s)

@@ -22,21 +22,29 @@ _runtime_version.ValidateProtobufRuntimeVersion(
 _sym_db = _symbol_database.Default()
 
 
+from serverless_dnn.protos.v1 import classification_pb2 as serverless__dnn_dot_protos_dot_v1_dot_classification__pb2
+from serverless_dnn.protos.v1 import model_config_pb2 as serverless__dnn_dot_protos_dot_v1_dot_model__config__pb2
+from serverless_dnn.protos.v1 import model_metadata_pb2 as serverless__dnn_dot_protos_dot_v1_dot_model__metadata__pb2
+from serverless_dnn.protos.v1 import model_status_pb2 as serverless__dnn_dot_protos_dot_v1_dot_model__status__pb2
+from serverless_dnn.protos.v1 import multi_inference_pb2 as serverless__dnn_dot_protos_dot_v1_dot_multi__inference__pb2
 from serverless_dnn.protos.v1 import predict_pb2 as serverless__dnn_dot_protos_dot_v1_dot_predict__pb2
+from serverless_dnn.protos.v1 import regression_pb2 as serverless__dnn_dot_protos_dot_v1_dot_regression__pb2
 from serverless_dnn.protos.v1 import status_pb2 as serverless__dnn_dot_protos_dot_v1_dot_status__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n1serverless_dnn/protos/v1/prediction_service.proto\x12\x18serverless_dnn.protos.v1\x1a&serverless_dnn/protos/v1/predict.proto\x1a%serverless_dnn/protos/v1/status.proto\"]\n\x14PredictStreamRequest\x12\n\n\x02id\x18\x01 \x01(\x03\x12\x39\n\x07request\x18\x02 \x01(\x0b\x32(.serverless_dnn.protos.v1.PredictRequest\"\xbc\x01\n\x15PredictStreamResponse\x12\n\n\x02id\x18\x01 \x01(\x03\x12=\n\x08response\x18\x02 \x01(\x0b\x32).serverless_dnn.protos.v1.PredictResponseH\x00\x12\x37\n\x06status\x18\x03 \x01(\x0b\x32%.serverless_dnn.protos.v1.StatusProtoH\x00\x12\x15\n\rserver_timing\x18\x04 \x01(\tB\x08\n\x06result2\xe9\x01\n\x11PredictionService\x12^\n\x07Predict\x12(.serverless_dnn.protos.v1.PredictRequest\x1a).serverless_dnn.protos.v1.PredictResponse\x12t\n\rPredictStream\x12..serverless_dnn.protos.v1.PredictStreamRequest\x1a/.serverless_dnn.protos.v1.PredictStreamResponse(\x01\x30\x01\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n1serverless_dnn/protos/v1/prediction_service.proto\x12\x18serverless_dnn.protos.v1\x1a-serverless_dnn/protos/v1/classification.proto\x1a+serverless_dnn/protos/v1/model_config.proto\x1a-serverless_dnn/protos/v1/model_metadata.proto\x1a+serverless_dnn/protos/v1/model_status.proto\x1a.serverless_dnn/protos/v1/multi_inference.proto\x1a&serverless_dnn/protos/v1/predict.proto\x1a)serverless_dnn/protos/v1/regression.proto\x1a%serverless_dnn/protos/v1/status.proto\"]\n\x14PredictStreamRequest\x12\n\n\x02id\x18\x01 \x01(\x03\x12\x39\n\x07request\x18\x02 \x01(\x0b\x32(.serverless_dnn.protos.v1.PredictRequest\"\xbc\x01\n\x15PredictStreamResponse\x12\n\n\x02id\x18\x01 \x01(\x03\x12=\n\x08response\x18\x02 \x01(\x0b\x32).serverless_dnn.protos.v1.PredictResponseH\x00\x12\x37\n\x06status\x18\x03 \x01(\x0b\x32%.serverless_dnn.protos.v1.StatusProtoH\x00\x12\x15\n\rserver_timing\x18\x04 \x01(\tB\x08\n\x06result2\xae\x05\n\x11PredictionService\x12^\n\x07Predict\x12(.serverless_dnn.protos.v1.PredictRequest\x1a).serverless_dnn.protos.v1.PredictResponse\x12m\n\x08\x43lassify\x12/.serverless_dnn.protos.v1.ClassificationRequest\x1a\x30.serverless_dnn.protos.v1.ClassificationResponse\x12\x64\n\x07Regress\x12+.serverless_dnn.protos.v1.RegressionRequest\x1a,.serverless_dnn.protos.v1.RegressionResponse\x12s\n\x0eMultiInference\x12/.serverless_dnn.protos.v1.MultiInferenceRequest\x1a\x30.serverless_dnn.protos.v1.MultiInferenceResponse\x12y\n\x10GetModelMetadata\x12\x31.serverless_dnn.protos.v1.GetModelMetadataRequest\x1a\x32.serverless_dnn.protos.v1.GetModelMetadataResponse\x12t\n\rPredictStream\x12..serverless_dnn.protos.v1.PredictStreamRequest\x1a/.serverless_dnn.protos.v1.PredictStreamResponse(\x01\x30\x01\x32\xff\x01\n\x0cModelService\x12s\n\x0eGetModelStatus\x12/.serverless_dnn.protos.v1.GetModelStatusRequest\x1a\x30.serverless_dnn.protos.v1.GetModelStatusResponse\x12z\n\x19HandleReloadConfigRequest\x12-.serverless_dnn.protos.v1.ReloadConfigRequest\x1a..serverless_dnn.protos.v1.ReloadConfigResponseb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'serverless_dnn.protos.v1.prediction_service_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
-  _globals['_PREDICTSTREAMREQUEST']._serialized_start=158
-  _globals['_PREDICTSTREAMREQUEST']._serialized_end=251
-  _globals['_PREDICTSTREAMRESPONSE']._serialized_start=254
-  _globals['_PREDICTSTREAMRESPONSE']._serialized_end=442
-  _globals['_PREDICTIONSERVICE']._serialized_start=445
-  _globals['_PREDICTIONSERVICE']._serialized_end=678
+  _globals['_PREDICTSTREAMREQUEST']._serialized_start=433
+  _globals['_PREDICTSTREAMREQUEST']._serialized_end=526
+  _globals['_PREDICTSTREAMRESPONSE']._serialized_start=529
+  _globals['_PREDICTSTREAMRESPONSE']._serialized_end=717
+  _globals['_PREDICTIONSERVICE']._serialized_start=720
+  _globals['_PREDICTIONSERVICE']._serialized_end=1406
+  _globals['_MODELSERVICE']._serialized_start=1409
+  _globals['_MODELSERVICE']._serialized_end=1664
 # @@protoc_insertion_point(module_scope)

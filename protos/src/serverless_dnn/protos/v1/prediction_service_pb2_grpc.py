@@ -3,8 +3,14 @@
 import grpc
 import warnings
 
+from serverless_dnn.protos.v1 import classification_pb2 as serverless__dnn_dot_protos_dot_v1_dot_classification__pb2
+from serverless_dnn.protos.v1 import model_config_pb2 as serverless__dnn_dot_protos_dot_v1_dot_model__config__pb2
+from serverless_dnn.protos.v1 import model_metadata_pb2 as serverless__dnn_dot_protos_dot_v1_dot_model__metadata__pb2
+from serverless_dnn.protos.v1 import model_status_pb2 as serverless__dnn_dot_protos_dot_v1_dot_model__status__pb2
+from serverless_dnn.protos.v1 import multi_inference_pb2 as serverless__dnn_dot_protos_dot_v1_dot_multi__inference__pb2
 from serverless_dnn.protos.v1 import predict_pb2 as serverless__dnn_dot_protos_dot_v1_dot_predict__pb2
 from serverless_dnn.protos.v1 import prediction_service_pb2 as serverless__dnn_dot_protos_dot_v1_dot_prediction__service__pb2
+from serverless_dnn.protos.v1 import regression_pb2 as serverless__dnn_dot_protos_dot_v1_dot_regression__pb2
 
 GRPC_GENERATED_VERSION = '1.75.1'
 GRPC_VERSION = grpc.__version__
@@ -41,6 +47,26 @@ class PredictionServiceStub(object):
                 request_serializer=serverless__dnn_dot_protos_dot_v1_dot_predict__pb2.PredictRequest.SerializeToString,
                 response_deserializer=serverless__dnn_dot_protos_dot_v1_dot_predict__pb2.PredictResponse.FromString,
                 _registered_method=True)
+        self.Classify = channel.unary_unary(
+                '/serverless_dnn.protos.v1.PredictionService/Classify',
+                request_serializer=serverless__dnn_dot_protos_dot_v1_dot_classification__pb2.ClassificationRequest.SerializeToString,
+                response_deserializer=serverless__dnn_dot_protos_dot_v1_dot_classification__pb2.ClassificationResponse.FromString,
+                _registered_method=True)
+        self.Regress = channel.unary_unary(
+                '/serverless_dnn.protos.v1.PredictionService/Regress',
+                request_serializer=serverless__dnn_dot_protos_dot_v1_dot_regression__pb2.RegressionRequest.SerializeToString,
+                response_deserializer=serverless__dnn_dot_protos_dot_v1_dot_regression__pb2.RegressionResponse.FromString,
+                _registered_method=True)
+        self.MultiInference = channel.unary_unary(
+                '/serverless_dnn.protos.v1.PredictionService/MultiInference',
+                request_serializer=serverless__dnn_dot_protos_dot_v1_dot_multi__inference__pb2.MultiInferenceRequest.SerializeToString,
+                response_deserializer=serverless__dnn_dot_protos_dot_v1_dot_multi__inference__pb2.MultiInferenceResponse.FromString,
+                _registered_method=True)
+        self.GetModelMetadata = channel.unary_unary(
+                '/serverless_dnn.protos.v1.PredictionService/GetModelMetadata',
+                request_serializer=serverless__dnn_dot_protos_dot_v1_dot_model__metadata__pb2.GetModelMetadataRequest.SerializeToString,
+                response_deserializer=serverless__dnn_dot_protos_dot_v1_dot_model__metadata__pb2.GetModelMetadataResponse.FromString,
+                _registered_method=True)
         self.PredictStream = channel.stream_stream(
                 '/serverless_dnn.protos.v1.PredictionService/PredictStream',
                 request_serializer=serverless__dnn_dot_protos_dot_v1_dot_prediction__service__pb2.PredictStreamRequest.SerializeToString,
@@ -54,6 +80,34 @@ class PredictionServiceServicer(object):
 
     def Predict(self, request, context):
         """Runs it once.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def Classify(self, request, context):
+        """Classifies rows of tf.Example.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def Regress(self, request, context):
+        """Gives a value for each row of tf.Example.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def MultiInference(self, request, context):
+        """Classifies and regresses the same rows.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def GetModelMetadata(self, request, context):
+        """Tells a model's signatures.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -74,6 +128,26 @@ def add_PredictionServiceServicer_to_server(servicer, server):
                     servicer.Predict,
                     request_deserializer=serverless__dnn_dot_protos_dot_v1_dot_predict__pb2.PredictRequest.FromString,
                     response_serializer=serverless__dnn_dot_protos_dot_v1_dot_predict__pb2.PredictResponse.SerializeToString,
+            ),
+            'Classify': grpc.unary_unary_rpc_method_handler(
+                    servicer.Classify,
+                    request_deserializer=serverless__dnn_dot_protos_dot_v1_dot_classification__pb2.ClassificationRequest.FromString,
+                    response_serializer=serverless__dnn_dot_protos_dot_v1_dot_classification__pb2.ClassificationResponse.SerializeToString,
+            ),
+            'Regress': grpc.unary_unary_rpc_method_handler(
+                    servicer.Regress,
+                    request_deserializer=serverless__dnn_dot_protos_dot_v1_dot_regression__pb2.RegressionRequest.FromString,
+                    response_serializer=serverless__dnn_dot_protos_dot_v1_dot_regression__pb2.RegressionResponse.SerializeToString,
+            ),
+            'MultiInference': grpc.unary_unary_rpc_method_handler(
+                    servicer.MultiInference,
+                    request_deserializer=serverless__dnn_dot_protos_dot_v1_dot_multi__inference__pb2.MultiInferenceRequest.FromString,
+                    response_serializer=serverless__dnn_dot_protos_dot_v1_dot_multi__inference__pb2.MultiInferenceResponse.SerializeToString,
+            ),
+            'GetModelMetadata': grpc.unary_unary_rpc_method_handler(
+                    servicer.GetModelMetadata,
+                    request_deserializer=serverless__dnn_dot_protos_dot_v1_dot_model__metadata__pb2.GetModelMetadataRequest.FromString,
+                    response_serializer=serverless__dnn_dot_protos_dot_v1_dot_model__metadata__pb2.GetModelMetadataResponse.SerializeToString,
             ),
             'PredictStream': grpc.stream_stream_rpc_method_handler(
                     servicer.PredictStream,
@@ -120,6 +194,114 @@ class PredictionService(object):
             _registered_method=True)
 
     @staticmethod
+    def Classify(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/serverless_dnn.protos.v1.PredictionService/Classify',
+            serverless__dnn_dot_protos_dot_v1_dot_classification__pb2.ClassificationRequest.SerializeToString,
+            serverless__dnn_dot_protos_dot_v1_dot_classification__pb2.ClassificationResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def Regress(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/serverless_dnn.protos.v1.PredictionService/Regress',
+            serverless__dnn_dot_protos_dot_v1_dot_regression__pb2.RegressionRequest.SerializeToString,
+            serverless__dnn_dot_protos_dot_v1_dot_regression__pb2.RegressionResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def MultiInference(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/serverless_dnn.protos.v1.PredictionService/MultiInference',
+            serverless__dnn_dot_protos_dot_v1_dot_multi__inference__pb2.MultiInferenceRequest.SerializeToString,
+            serverless__dnn_dot_protos_dot_v1_dot_multi__inference__pb2.MultiInferenceResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def GetModelMetadata(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/serverless_dnn.protos.v1.PredictionService/GetModelMetadata',
+            serverless__dnn_dot_protos_dot_v1_dot_model__metadata__pb2.GetModelMetadataRequest.SerializeToString,
+            serverless__dnn_dot_protos_dot_v1_dot_model__metadata__pb2.GetModelMetadataResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
     def PredictStream(request_iterator,
             target,
             options=(),
@@ -136,6 +318,126 @@ class PredictionService(object):
             '/serverless_dnn.protos.v1.PredictionService/PredictStream',
             serverless__dnn_dot_protos_dot_v1_dot_prediction__service__pb2.PredictStreamRequest.SerializeToString,
             serverless__dnn_dot_protos_dot_v1_dot_prediction__service__pb2.PredictStreamResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+
+class ModelServiceStub(object):
+    """Tells of models and changes which are held.
+    """
+
+    def __init__(self, channel):
+        """Constructor.
+
+        Args:
+            channel: A grpc.Channel.
+        """
+        self.GetModelStatus = channel.unary_unary(
+                '/serverless_dnn.protos.v1.ModelService/GetModelStatus',
+                request_serializer=serverless__dnn_dot_protos_dot_v1_dot_model__status__pb2.GetModelStatusRequest.SerializeToString,
+                response_deserializer=serverless__dnn_dot_protos_dot_v1_dot_model__status__pb2.GetModelStatusResponse.FromString,
+                _registered_method=True)
+        self.HandleReloadConfigRequest = channel.unary_unary(
+                '/serverless_dnn.protos.v1.ModelService/HandleReloadConfigRequest',
+                request_serializer=serverless__dnn_dot_protos_dot_v1_dot_model__config__pb2.ReloadConfigRequest.SerializeToString,
+                response_deserializer=serverless__dnn_dot_protos_dot_v1_dot_model__config__pb2.ReloadConfigResponse.FromString,
+                _registered_method=True)
+
+
+class ModelServiceServicer(object):
+    """Tells of models and changes which are held.
+    """
+
+    def GetModelStatus(self, request, context):
+        """The states of a model's versions.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def HandleReloadConfigRequest(self, request, context):
+        """Replaces the server's configuration.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+
+def add_ModelServiceServicer_to_server(servicer, server):
+    rpc_method_handlers = {
+            'GetModelStatus': grpc.unary_unary_rpc_method_handler(
+                    servicer.GetModelStatus,
+                    request_deserializer=serverless__dnn_dot_protos_dot_v1_dot_model__status__pb2.GetModelStatusRequest.FromString,
+                    response_serializer=serverless__dnn_dot_protos_dot_v1_dot_model__status__pb2.GetModelStatusResponse.SerializeToString,
+            ),
+            'HandleReloadConfigRequest': grpc.unary_unary_rpc_method_handler(
+                    servicer.HandleReloadConfigRequest,
+                    request_deserializer=serverless__dnn_dot_protos_dot_v1_dot_model__config__pb2.ReloadConfigRequest.FromString,
+                    response_serializer=serverless__dnn_dot_protos_dot_v1_dot_model__config__pb2.ReloadConfigResponse.SerializeToString,
+            ),
+    }
+    generic_handler = grpc.method_handlers_generic_handler(
+            'serverless_dnn.protos.v1.ModelService', rpc_method_handlers)
+    server.add_generic_rpc_handlers((generic_handler,))
+    server.add_registered_method_handlers('serverless_dnn.protos.v1.ModelService', rpc_method_handlers)
+
+
+ # This class is part of an EXPERIMENTAL API.
+class ModelService(object):
+    """Tells of models and changes which are held.
+    """
+
+    @staticmethod
+    def GetModelStatus(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/serverless_dnn.protos.v1.ModelService/GetModelStatus',
+            serverless__dnn_dot_protos_dot_v1_dot_model__status__pb2.GetModelStatusRequest.SerializeToString,
+            serverless__dnn_dot_protos_dot_v1_dot_model__status__pb2.GetModelStatusResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def HandleReloadConfigRequest(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/serverless_dnn.protos.v1.ModelService/HandleReloadConfigRequest',
+            serverless__dnn_dot_protos_dot_v1_dot_model__config__pb2.ReloadConfigRequest.SerializeToString,
+            serverless__dnn_dot_protos_dot_v1_dot_model__config__pb2.ReloadConfigResponse.FromString,
             options,
             channel_credentials,
             insecure,

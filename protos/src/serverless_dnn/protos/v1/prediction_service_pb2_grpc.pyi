@@ -9,8 +9,14 @@ import abc
 import collections.abc
 import grpc
 import grpc.aio
+import serverless_dnn.protos.v1.classification_pb2
+import serverless_dnn.protos.v1.model_config_pb2
+import serverless_dnn.protos.v1.model_metadata_pb2
+import serverless_dnn.protos.v1.model_status_pb2
+import serverless_dnn.protos.v1.multi_inference_pb2
 import serverless_dnn.protos.v1.predict_pb2
 import serverless_dnn.protos.v1.prediction_service_pb2
+import serverless_dnn.protos.v1.regression_pb2
 import sys
 import typing
 
@@ -44,6 +50,70 @@ _PredictionServicePredictType = typing_extensions.TypeVar(
     ],
 )
 
+_PredictionServiceClassifyType = typing_extensions.TypeVar(
+    '_PredictionServiceClassifyType',
+    grpc.UnaryUnaryMultiCallable[
+        serverless_dnn.protos.v1.classification_pb2.ClassificationRequest,
+        serverless_dnn.protos.v1.classification_pb2.ClassificationResponse,
+    ],
+    grpc.aio.UnaryUnaryMultiCallable[
+        serverless_dnn.protos.v1.classification_pb2.ClassificationRequest,
+        serverless_dnn.protos.v1.classification_pb2.ClassificationResponse,
+    ],
+    default=grpc.UnaryUnaryMultiCallable[
+        serverless_dnn.protos.v1.classification_pb2.ClassificationRequest,
+        serverless_dnn.protos.v1.classification_pb2.ClassificationResponse,
+    ],
+)
+
+_PredictionServiceRegressType = typing_extensions.TypeVar(
+    '_PredictionServiceRegressType',
+    grpc.UnaryUnaryMultiCallable[
+        serverless_dnn.protos.v1.regression_pb2.RegressionRequest,
+        serverless_dnn.protos.v1.regression_pb2.RegressionResponse,
+    ],
+    grpc.aio.UnaryUnaryMultiCallable[
+        serverless_dnn.protos.v1.regression_pb2.RegressionRequest,
+        serverless_dnn.protos.v1.regression_pb2.RegressionResponse,
+    ],
+    default=grpc.UnaryUnaryMultiCallable[
+        serverless_dnn.protos.v1.regression_pb2.RegressionRequest,
+        serverless_dnn.protos.v1.regression_pb2.RegressionResponse,
+    ],
+)
+
+_PredictionServiceMultiInferenceType = typing_extensions.TypeVar(
+    '_PredictionServiceMultiInferenceType',
+    grpc.UnaryUnaryMultiCallable[
+        serverless_dnn.protos.v1.multi_inference_pb2.MultiInferenceRequest,
+        serverless_dnn.protos.v1.multi_inference_pb2.MultiInferenceResponse,
+    ],
+    grpc.aio.UnaryUnaryMultiCallable[
+        serverless_dnn.protos.v1.multi_inference_pb2.MultiInferenceRequest,
+        serverless_dnn.protos.v1.multi_inference_pb2.MultiInferenceResponse,
+    ],
+    default=grpc.UnaryUnaryMultiCallable[
+        serverless_dnn.protos.v1.multi_inference_pb2.MultiInferenceRequest,
+        serverless_dnn.protos.v1.multi_inference_pb2.MultiInferenceResponse,
+    ],
+)
+
+_PredictionServiceGetModelMetadataType = typing_extensions.TypeVar(
+    '_PredictionServiceGetModelMetadataType',
+    grpc.UnaryUnaryMultiCallable[
+        serverless_dnn.protos.v1.model_metadata_pb2.GetModelMetadataRequest,
+        serverless_dnn.protos.v1.model_metadata_pb2.GetModelMetadataResponse,
+    ],
+    grpc.aio.UnaryUnaryMultiCallable[
+        serverless_dnn.protos.v1.model_metadata_pb2.GetModelMetadataRequest,
+        serverless_dnn.protos.v1.model_metadata_pb2.GetModelMetadataResponse,
+    ],
+    default=grpc.UnaryUnaryMultiCallable[
+        serverless_dnn.protos.v1.model_metadata_pb2.GetModelMetadataRequest,
+        serverless_dnn.protos.v1.model_metadata_pb2.GetModelMetadataResponse,
+    ],
+)
+
 _PredictionServicePredictStreamType = typing_extensions.TypeVar(
     '_PredictionServicePredictStreamType',
     grpc.StreamStreamMultiCallable[
@@ -60,7 +130,7 @@ _PredictionServicePredictStreamType = typing_extensions.TypeVar(
     ],
 )
 
-class PredictionServiceStub(typing.Generic[_PredictionServicePredictType, _PredictionServicePredictStreamType]):
+class PredictionServiceStub(typing.Generic[_PredictionServicePredictType, _PredictionServiceClassifyType, _PredictionServiceRegressType, _PredictionServiceMultiInferenceType, _PredictionServiceGetModelMetadataType, _PredictionServicePredictStreamType]):
     """Runs a model's signature."""
 
     @typing.overload
@@ -68,6 +138,22 @@ class PredictionServiceStub(typing.Generic[_PredictionServicePredictType, _Predi
         grpc.UnaryUnaryMultiCallable[
             serverless_dnn.protos.v1.predict_pb2.PredictRequest,
             serverless_dnn.protos.v1.predict_pb2.PredictResponse,
+        ],
+        grpc.UnaryUnaryMultiCallable[
+            serverless_dnn.protos.v1.classification_pb2.ClassificationRequest,
+            serverless_dnn.protos.v1.classification_pb2.ClassificationResponse,
+        ],
+        grpc.UnaryUnaryMultiCallable[
+            serverless_dnn.protos.v1.regression_pb2.RegressionRequest,
+            serverless_dnn.protos.v1.regression_pb2.RegressionResponse,
+        ],
+        grpc.UnaryUnaryMultiCallable[
+            serverless_dnn.protos.v1.multi_inference_pb2.MultiInferenceRequest,
+            serverless_dnn.protos.v1.multi_inference_pb2.MultiInferenceResponse,
+        ],
+        grpc.UnaryUnaryMultiCallable[
+            serverless_dnn.protos.v1.model_metadata_pb2.GetModelMetadataRequest,
+            serverless_dnn.protos.v1.model_metadata_pb2.GetModelMetadataResponse,
         ],
         grpc.StreamStreamMultiCallable[
             serverless_dnn.protos.v1.prediction_service_pb2.PredictStreamRequest,
@@ -81,6 +167,22 @@ class PredictionServiceStub(typing.Generic[_PredictionServicePredictType, _Predi
             serverless_dnn.protos.v1.predict_pb2.PredictRequest,
             serverless_dnn.protos.v1.predict_pb2.PredictResponse,
         ],
+        grpc.aio.UnaryUnaryMultiCallable[
+            serverless_dnn.protos.v1.classification_pb2.ClassificationRequest,
+            serverless_dnn.protos.v1.classification_pb2.ClassificationResponse,
+        ],
+        grpc.aio.UnaryUnaryMultiCallable[
+            serverless_dnn.protos.v1.regression_pb2.RegressionRequest,
+            serverless_dnn.protos.v1.regression_pb2.RegressionResponse,
+        ],
+        grpc.aio.UnaryUnaryMultiCallable[
+            serverless_dnn.protos.v1.multi_inference_pb2.MultiInferenceRequest,
+            serverless_dnn.protos.v1.multi_inference_pb2.MultiInferenceResponse,
+        ],
+        grpc.aio.UnaryUnaryMultiCallable[
+            serverless_dnn.protos.v1.model_metadata_pb2.GetModelMetadataRequest,
+            serverless_dnn.protos.v1.model_metadata_pb2.GetModelMetadataResponse,
+        ],
         grpc.aio.StreamStreamMultiCallable[
             serverless_dnn.protos.v1.prediction_service_pb2.PredictStreamRequest,
             serverless_dnn.protos.v1.prediction_service_pb2.PredictStreamResponse,
@@ -89,6 +191,18 @@ class PredictionServiceStub(typing.Generic[_PredictionServicePredictType, _Predi
 
     Predict: _PredictionServicePredictType
     """Runs it once."""
+
+    Classify: _PredictionServiceClassifyType
+    """Classifies rows of tf.Example."""
+
+    Regress: _PredictionServiceRegressType
+    """Gives a value for each row of tf.Example."""
+
+    MultiInference: _PredictionServiceMultiInferenceType
+    """Classifies and regresses the same rows."""
+
+    GetModelMetadata: _PredictionServiceGetModelMetadataType
+    """Tells a model's signatures."""
 
     PredictStream: _PredictionServicePredictStreamType
     """Runs it for each message of a stream. Answers come in the order of the requests; a request that fails is answered
@@ -99,6 +213,22 @@ PredictionServiceAsyncStub: typing_extensions.TypeAlias = PredictionServiceStub[
     grpc.aio.UnaryUnaryMultiCallable[
         serverless_dnn.protos.v1.predict_pb2.PredictRequest,
         serverless_dnn.protos.v1.predict_pb2.PredictResponse,
+    ],
+    grpc.aio.UnaryUnaryMultiCallable[
+        serverless_dnn.protos.v1.classification_pb2.ClassificationRequest,
+        serverless_dnn.protos.v1.classification_pb2.ClassificationResponse,
+    ],
+    grpc.aio.UnaryUnaryMultiCallable[
+        serverless_dnn.protos.v1.regression_pb2.RegressionRequest,
+        serverless_dnn.protos.v1.regression_pb2.RegressionResponse,
+    ],
+    grpc.aio.UnaryUnaryMultiCallable[
+        serverless_dnn.protos.v1.multi_inference_pb2.MultiInferenceRequest,
+        serverless_dnn.protos.v1.multi_inference_pb2.MultiInferenceResponse,
+    ],
+    grpc.aio.UnaryUnaryMultiCallable[
+        serverless_dnn.protos.v1.model_metadata_pb2.GetModelMetadataRequest,
+        serverless_dnn.protos.v1.model_metadata_pb2.GetModelMetadataResponse,
     ],
     grpc.aio.StreamStreamMultiCallable[
         serverless_dnn.protos.v1.prediction_service_pb2.PredictStreamRequest,
@@ -118,6 +248,38 @@ class PredictionServiceServicer(metaclass=abc.ABCMeta):
         """Runs it once."""
 
     @abc.abstractmethod
+    def Classify(
+        self,
+        request: serverless_dnn.protos.v1.classification_pb2.ClassificationRequest,
+        context: _ServicerContext,
+    ) -> typing.Union[serverless_dnn.protos.v1.classification_pb2.ClassificationResponse, collections.abc.Awaitable[serverless_dnn.protos.v1.classification_pb2.ClassificationResponse]]:
+        """Classifies rows of tf.Example."""
+
+    @abc.abstractmethod
+    def Regress(
+        self,
+        request: serverless_dnn.protos.v1.regression_pb2.RegressionRequest,
+        context: _ServicerContext,
+    ) -> typing.Union[serverless_dnn.protos.v1.regression_pb2.RegressionResponse, collections.abc.Awaitable[serverless_dnn.protos.v1.regression_pb2.RegressionResponse]]:
+        """Gives a value for each row of tf.Example."""
+
+    @abc.abstractmethod
+    def MultiInference(
+        self,
+        request: serverless_dnn.protos.v1.multi_inference_pb2.MultiInferenceRequest,
+        context: _ServicerContext,
+    ) -> typing.Union[serverless_dnn.protos.v1.multi_inference_pb2.MultiInferenceResponse, collections.abc.Awaitable[serverless_dnn.protos.v1.multi_inference_pb2.MultiInferenceResponse]]:
+        """Classifies and regresses the same rows."""
+
+    @abc.abstractmethod
+    def GetModelMetadata(
+        self,
+        request: serverless_dnn.protos.v1.model_metadata_pb2.GetModelMetadataRequest,
+        context: _ServicerContext,
+    ) -> typing.Union[serverless_dnn.protos.v1.model_metadata_pb2.GetModelMetadataResponse, collections.abc.Awaitable[serverless_dnn.protos.v1.model_metadata_pb2.GetModelMetadataResponse]]:
+        """Tells a model's signatures."""
+
+    @abc.abstractmethod
     def PredictStream(
         self,
         request_iterator: _MaybeAsyncIterator[serverless_dnn.protos.v1.prediction_service_pb2.PredictStreamRequest],
@@ -128,3 +290,100 @@ class PredictionServiceServicer(metaclass=abc.ABCMeta):
         """
 
 def add_PredictionServiceServicer_to_server(servicer: PredictionServiceServicer, server: typing.Union[grpc.Server, grpc.aio.Server]) -> None: ...
+
+_ModelServiceGetModelStatusType = typing_extensions.TypeVar(
+    '_ModelServiceGetModelStatusType',
+    grpc.UnaryUnaryMultiCallable[
+        serverless_dnn.protos.v1.model_status_pb2.GetModelStatusRequest,
+        serverless_dnn.protos.v1.model_status_pb2.GetModelStatusResponse,
+    ],
+    grpc.aio.UnaryUnaryMultiCallable[
+        serverless_dnn.protos.v1.model_status_pb2.GetModelStatusRequest,
+        serverless_dnn.protos.v1.model_status_pb2.GetModelStatusResponse,
+    ],
+    default=grpc.UnaryUnaryMultiCallable[
+        serverless_dnn.protos.v1.model_status_pb2.GetModelStatusRequest,
+        serverless_dnn.protos.v1.model_status_pb2.GetModelStatusResponse,
+    ],
+)
+
+_ModelServiceHandleReloadConfigRequestType = typing_extensions.TypeVar(
+    '_ModelServiceHandleReloadConfigRequestType',
+    grpc.UnaryUnaryMultiCallable[
+        serverless_dnn.protos.v1.model_config_pb2.ReloadConfigRequest,
+        serverless_dnn.protos.v1.model_config_pb2.ReloadConfigResponse,
+    ],
+    grpc.aio.UnaryUnaryMultiCallable[
+        serverless_dnn.protos.v1.model_config_pb2.ReloadConfigRequest,
+        serverless_dnn.protos.v1.model_config_pb2.ReloadConfigResponse,
+    ],
+    default=grpc.UnaryUnaryMultiCallable[
+        serverless_dnn.protos.v1.model_config_pb2.ReloadConfigRequest,
+        serverless_dnn.protos.v1.model_config_pb2.ReloadConfigResponse,
+    ],
+)
+
+class ModelServiceStub(typing.Generic[_ModelServiceGetModelStatusType, _ModelServiceHandleReloadConfigRequestType]):
+    """Tells of models and changes which are held."""
+
+    @typing.overload
+    def __init__(self: ModelServiceStub[
+        grpc.UnaryUnaryMultiCallable[
+            serverless_dnn.protos.v1.model_status_pb2.GetModelStatusRequest,
+            serverless_dnn.protos.v1.model_status_pb2.GetModelStatusResponse,
+        ],
+        grpc.UnaryUnaryMultiCallable[
+            serverless_dnn.protos.v1.model_config_pb2.ReloadConfigRequest,
+            serverless_dnn.protos.v1.model_config_pb2.ReloadConfigResponse,
+        ],
+    ], channel: grpc.Channel) -> None: ...
+
+    @typing.overload
+    def __init__(self: ModelServiceStub[
+        grpc.aio.UnaryUnaryMultiCallable[
+            serverless_dnn.protos.v1.model_status_pb2.GetModelStatusRequest,
+            serverless_dnn.protos.v1.model_status_pb2.GetModelStatusResponse,
+        ],
+        grpc.aio.UnaryUnaryMultiCallable[
+            serverless_dnn.protos.v1.model_config_pb2.ReloadConfigRequest,
+            serverless_dnn.protos.v1.model_config_pb2.ReloadConfigResponse,
+        ],
+    ], channel: grpc.aio.Channel) -> None: ...
+
+    GetModelStatus: _ModelServiceGetModelStatusType
+    """The states of a model's versions."""
+
+    HandleReloadConfigRequest: _ModelServiceHandleReloadConfigRequestType
+    """Replaces the server's configuration."""
+
+ModelServiceAsyncStub: typing_extensions.TypeAlias = ModelServiceStub[
+    grpc.aio.UnaryUnaryMultiCallable[
+        serverless_dnn.protos.v1.model_status_pb2.GetModelStatusRequest,
+        serverless_dnn.protos.v1.model_status_pb2.GetModelStatusResponse,
+    ],
+    grpc.aio.UnaryUnaryMultiCallable[
+        serverless_dnn.protos.v1.model_config_pb2.ReloadConfigRequest,
+        serverless_dnn.protos.v1.model_config_pb2.ReloadConfigResponse,
+    ],
+]
+
+class ModelServiceServicer(metaclass=abc.ABCMeta):
+    """Tells of models and changes which are held."""
+
+    @abc.abstractmethod
+    def GetModelStatus(
+        self,
+        request: serverless_dnn.protos.v1.model_status_pb2.GetModelStatusRequest,
+        context: _ServicerContext,
+    ) -> typing.Union[serverless_dnn.protos.v1.model_status_pb2.GetModelStatusResponse, collections.abc.Awaitable[serverless_dnn.protos.v1.model_status_pb2.GetModelStatusResponse]]:
+        """The states of a model's versions."""
+
+    @abc.abstractmethod
+    def HandleReloadConfigRequest(
+        self,
+        request: serverless_dnn.protos.v1.model_config_pb2.ReloadConfigRequest,
+        context: _ServicerContext,
+    ) -> typing.Union[serverless_dnn.protos.v1.model_config_pb2.ReloadConfigResponse, collections.abc.Awaitable[serverless_dnn.protos.v1.model_config_pb2.ReloadConfigResponse]]:
+        """Replaces the server's configuration."""
+
+def add_ModelServiceServicer_to_server(servicer: ModelServiceServicer, server: typing.Union[grpc.Server, grpc.aio.Server]) -> None: ...

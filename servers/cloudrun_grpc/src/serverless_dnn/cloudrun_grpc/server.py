@@ -7,15 +7,12 @@ SIGTERM 10 seconds before the end.
 import asyncio
 import logging
 import signal
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable
+from dataclasses import dataclass
 
 import grpc.aio
-from grpc_health.v1 import health_pb2, health_pb2_grpc
-from grpc_health.v1.health import aio as health
 
-from serverless_dnn.runtime.cpus import effective_cpus
-from serverless_dnn.runtime.errors import UnavailableError
-from serverless_dnn.runtime.grpc_service import MODEL_SERVICE, PREDICTION_SERVICES, GrpcService
+from serverless_dnn.runtime.grpc_server import GrpcServer
 from serverless_dnn.runtime.lifecycle import announce_ready
 from serverless_dnn.runtime.repository import ModelRepository
 from serverless_dnn.runtime.settings import ServerSettings
@@ -26,14 +23,40 @@ _log = logging.getLogger(__name__)
 DRAIN_S = 9.0
 
 
-async def serve(settings: ServerSettings, port: int, repository: ModelRepository, instance: Instance) -> None:
+@dataclass(frozen=True)
+class CloudRunOptions:
+    """What Cloud Run's server adds to what all servers have.
+
+    Attributes:
+        port: The port to listen on; 0 takes any free one.
+        metrics_port: Prometheus' page on a port of its own, for a collector beside the container; ``None`` has none.
+        token_audiences: Calls must carry an identity token for one of these; empty leaves that to the platform.
+        token_certs_url: Where the certificates of identity tokens are; ``None`` takes Google's.
+        opentelemetry: Send traces as OpenTelemetry's own variables say.
+    """
+
+    port: int = 8080
+    metrics_port: int | None = None
+    token_audiences: tuple[str, ...] = ()
+    token_certs_url: str | None = None
+    opentelemetry: bool = False
+
+
+async def serve(
+    settings: ServerSettings,
+    options: CloudRunOptions,
+    repository: ModelRepository,
+    instance: Instance,
+    before_ready: Callable[[], None] = lambda: None,
+) -> None:
     """Answer until SIGTERM or SIGINT, then finish what runs.
 
     Args:
         settings: How to serve.
-        port: The port to listen on; 0 takes any free one.
+        options: What is Cloud Run's.
         repository: The models, loaded.
         instance: Names this process in every answer.
+        before_ready: Called when requests can be answered, just before that is told.
 
     Raises:
         UnavailableError: The port is taken.
@@ -42,32 +65,33 @@ async def serve(settings: ServerSettings, port: int, repository: ModelRepository
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stopped.set)
-    # Some threads decode and encode while others wait for the engine.
-    with ThreadPoolExecutor(4 * effective_cpus(), "predict") as executor:
-        server = grpc.aio.server(
-            options=[
-                ("grpc.max_receive_message_length", settings.max_body_bytes),
-                ("grpc.max_send_message_length", -1),
-                # A second server on the same port is a mistake to report, not a load balancer.
-                ("grpc.so_reuseport", 0),
-            ]
-        )
-        service = GrpcService(repository, instance, executor, settings.max_body_bytes)
-        server.add_generic_rpc_handlers(service.handlers())
-        servicer = health.HealthServicer()
-        health_pb2_grpc.add_HealthServicer_to_server(servicer, server)
-        try:
-            bound = server.add_insecure_port(f"{settings.host}:{port}")
-        except RuntimeError:
-            raise UnavailableError(f"cannot listen on {settings.host}:{port}: the port is taken or not ours") from None
-        await server.start()
-        for name in ("", MODEL_SERVICE, *PREDICTION_SERVICES):
-            await servicer.set(name, health_pb2.HealthCheckResponse.SERVING)
-        instance.ready()
-        announce_ready(settings.ready_file, settings.host, bound)
-        await stopped.wait()
-        _log.info("draining", extra={"grace_s": DRAIN_S})
-        await servicer.enter_graceful_shutdown()
-        await server.stop(DRAIN_S)
+    others = {}
+    observer = None
+    if options.metrics_port is not None:
+        from serverless_dnn.runtime.metrics import Metrics
+
+        metrics = Metrics()
+        observer = metrics.observe
+        others["metrics_port"] = metrics.listen(settings.host, options.metrics_port)
+    server = GrpcServer(settings, repository, instance, interceptors=_interceptors(options), observer=observer)
+    (bound,) = await server.start([f"{settings.host}:{options.port}"])
+    before_ready()
+    instance.ready()
+    announce_ready(settings.ready_file, settings.host, bound, **others)
+    await stopped.wait()
+    await server.drain(DRAIN_S)
     repository.close()
     _log.info("stopped")
+
+
+def _interceptors(options: CloudRunOptions) -> list[grpc.aio.ServerInterceptor]:
+    interceptors: list[grpc.aio.ServerInterceptor] = []
+    if options.opentelemetry:
+        from serverless_dnn.cloudrun_grpc.tracing import trace_interceptor
+
+        interceptors.append(trace_interceptor())
+    if options.token_audiences:
+        from serverless_dnn.cloudrun_grpc.token_check import GOOGLE_CERTS_URL, TokenCheck
+
+        interceptors.append(TokenCheck(options.token_audiences, options.token_certs_url or GOOGLE_CERTS_URL))
+    return interceptors

@@ -1,47 +1,46 @@
-"""TensorFlow Serving's gRPC services, and our own name beside them, on ``grpc.aio``.
-
-Messages arrive and leave as bytes, so that parsing and printing them is timed, and happens in a worker thread with the
-prediction: the event loop only moves bytes.
-"""
+"""TensorFlow Serving's gRPC services, and our own name beside them, on ``grpc.aio``."""
 
 import asyncio
-import logging
-import time
-from collections.abc import AsyncIterator, Awaitable, Callable
-from concurrent.futures import Executor
-from typing import TypeAlias, TypeVar
+from collections.abc import AsyncIterator, Sequence
+from pathlib import Path
 
 import grpc
-import grpc.aio
-from google.protobuf.message import DecodeError, Message
 
 from serverless_dnn.protos.v1 import (
+    classification_pb2,
+    model_config_pb2,
     model_metadata_pb2,
-    model_spec_pb2,
     model_status_pb2,
+    multi_inference_pb2,
     prediction_service_pb2,
+    regression_pb2,
     status_pb2,
 )
+from serverless_dnn.runtime.classify_regress import classify, multi_inference, regress
 from serverless_dnn.runtime.codecs import predict_proto
-from serverless_dnn.runtime.errors import InternalError, InvalidArgumentError, ServingError, status_of
-from serverless_dnn.runtime.model_info import model_metadata, model_status
+from serverless_dnn.runtime.errors import InvalidArgumentError, ServingError, status_of
+from serverless_dnn.runtime.grpc_calls import (
+    Context,
+    GrpcCalls,
+    Handlers,
+    cut_message,
+    deadline_of,
+    enter_call,
+    parse_message,
+)
+from serverless_dnn.runtime.model_config import check_allowed, model_configs
+from serverless_dnn.runtime.model_info import find_servable, model_metadata, model_status, servable_spec
 from serverless_dnn.runtime.predictor import predict
-from serverless_dnn.runtime.repository import ModelRepository, Servable
-from serverless_dnn.runtime.timing import Instance, PhaseTimer
+from serverless_dnn.runtime.repository import ModelRepository
+from serverless_dnn.runtime.servable import Servable
+from serverless_dnn.runtime.signature import Signature
+from serverless_dnn.runtime.timing import PhaseTimer
 
-_log = logging.getLogger(__name__)
 PREDICTION_SERVICES = ("tensorflow.serving.PredictionService", "serverless_dnn.protos.v1.PredictionService")
 MODEL_SERVICE = "tensorflow.serving.ModelService"
+_OWN_MODEL_SERVICE = "serverless_dnn.protos.v1.ModelService"
 # Requests of one stream that may be in work at once; more wait in the transport, which slows the sender down.
 _STREAM_WINDOW = 16
-# TensorFlow Serving cuts longer messages (tensorflow_serving/util/.../grpc_status_util).
-_MAX_MESSAGE_CHARACTERS = 1024
-
-# grpc's classes are generic in their type stubs alone.
-_Handlers: TypeAlias = "dict[str, grpc.RpcMethodHandler[bytes, bytes]]"
-_Context: TypeAlias = "grpc.aio.ServicerContext[bytes, bytes]"
-_MessageT = TypeVar("_MessageT", bound=Message)
-_CODES = {code.value[0]: code for code in grpc.StatusCode}
 
 
 class GrpcService:
@@ -49,109 +48,120 @@ class GrpcService:
 
     Args:
         repository: The models.
-        instance: Names this process in every answer.
-        executor: Threads to predict in.
+        calls: Runs them.
         max_body_bytes: The largest array to make from a message.
+        reload_folders: Below these a new configuration may name models; none takes no new configuration.
     """
 
     def __init__(
-        self, repository: ModelRepository, instance: Instance, executor: Executor, max_body_bytes: int
+        self,
+        repository: ModelRepository,
+        calls: GrpcCalls,
+        *,
+        max_body_bytes: int,
+        reload_folders: Sequence[Path] = (),
     ) -> None:
         self._repository = repository
-        self._instance = instance
-        self._executor = executor
+        self._calls = calls
         self._max_body_bytes = max_body_bytes
+        self._reload_folders = reload_folders
 
     def handlers(self) -> tuple[grpc.GenericRpcHandler, ...]:
         """The handlers to register, by the full names of their services."""
-        methods: _Handlers = {
-            "Predict": grpc.unary_unary_rpc_method_handler(self._unary(self._predict)),
-            "GetModelMetadata": grpc.unary_unary_rpc_method_handler(self._unary(self._get_model_metadata)),
+        methods: Handlers = {
+            "Predict": self._calls.unary("Predict", self._predict),
+            "Classify": self._calls.unary("Classify", self._classify),
+            "Regress": self._calls.unary("Regress", self._regress),
+            "MultiInference": self._calls.unary("MultiInference", self._multi_inference),
+            "GetModelMetadata": self._calls.unary("GetModelMetadata", self._get_model_metadata),
         }
-        own: _Handlers = {"PredictStream": grpc.stream_stream_rpc_method_handler(self._predict_stream)}
-        status: _Handlers = {"GetModelStatus": grpc.unary_unary_rpc_method_handler(self._unary(self._get_model_status))}
+        own: Handlers = {"PredictStream": grpc.stream_stream_rpc_method_handler(self._predict_stream)}
+        status: Handlers = {
+            "GetModelStatus": self._calls.unary("GetModelStatus", self._get_model_status),
+            "HandleReloadConfigRequest": self._calls.unary("HandleReloadConfigRequest", self._reload_config),
+        }
         tensorflow_name, own_name = PREDICTION_SERVICES
         return (
             grpc.method_handlers_generic_handler(tensorflow_name, methods),
             grpc.method_handlers_generic_handler(own_name, methods | own),
             grpc.method_handlers_generic_handler(MODEL_SERVICE, status),
+            grpc.method_handlers_generic_handler(_OWN_MODEL_SERVICE, status),
         )
 
-    def _unary(
-        self, work: Callable[[bytes, PhaseTimer, float | None], bytes]
-    ) -> Callable[[bytes, _Context], Awaitable[bytes]]:
-        async def handle(body: bytes, context: _Context) -> bytes:
-            timer = PhaseTimer()
-            try:
-                answer = await self._in_thread(work, body, timer, context.time_remaining())
-            except ServingError as error:
-                code, message = _CODES[status_of(error).code], _cut(str(error))
-                await context.abort(code, message, self._metadata(timer))
-            context.set_trailing_metadata(self._metadata(timer))
-            return answer
-
-        return handle
-
-    async def _in_thread(
-        self,
-        work: Callable[[bytes, PhaseTimer, float | None], bytes],
-        body: bytes,
-        timer: PhaseTimer,
-        timeout_s: float | None,
-    ) -> bytes:
-        queued_ns = time.perf_counter_ns()
-
-        def run() -> bytes:
-            timer.add("queue", time.perf_counter_ns() - queued_ns)
-            return work(body, timer, timeout_s)
-
-        try:
-            return await asyncio.get_running_loop().run_in_executor(self._executor, run)
-        except ServingError:
-            raise
-        except Exception as error:
-            _log.exception("a call failed through a fault of this server")
-            raise InternalError("internal error: the server's log has the details") from error
-
-    def _metadata(self, timer: PhaseTimer) -> tuple[tuple[str, str]]:
-        return (("server-timing", self._instance.server_timing(timer)),)
-
-    def _servable(self, spec: model_spec_pb2.ModelSpec) -> Servable:
-        version = spec.version.value if spec.HasField("version") else None
-        return self._repository.get(spec.name, version, spec.version_label or None)
-
-    def _predict(self, body: bytes, timer: PhaseTimer, timeout_s: float | None) -> bytes:
+    def _predict(self, body: bytes, timer: PhaseTimer, deadline_ns: int | None) -> bytes:
         with timer.phase("decode"):
             request, inputs = predict_proto.decode_predict_request(body, max_bytes=self._max_body_bytes)
             if not request.HasField("model_spec"):
                 raise InvalidArgumentError("Missing ModelSpec")
-            servable = self._servable(request.model_spec)
+            servable = find_servable(self._repository, request.model_spec)
             signature = servable.signature(request.model_spec.signature_name)
-        outputs = predict(servable, signature, inputs, timer, request.output_filter, timeout_s=timeout_s)
+        outputs = predict(servable, signature, inputs, timer, request.output_filter, deadline_ns=deadline_ns)
         with timer.phase("encode"):
             return predict_proto.encode_predict_response(servable, signature, outputs)
 
-    def _get_model_metadata(self, body: bytes, _timer: PhaseTimer, _timeout_s: float | None) -> bytes:
-        request = _parse(model_metadata_pb2.GetModelMetadataRequest, body)
+    def _classify(self, body: bytes, timer: PhaseTimer, deadline_ns: int | None) -> bytes:
+        with timer.phase("decode"):
+            request = parse_message(classification_pb2.ClassificationRequest, body)
+            servable, signature = self._find(request)
+        result = classify(servable, signature, request.input, timer, deadline_ns)
+        spec = servable_spec(servable, signature.name)
+        return classification_pb2.ClassificationResponse(result=result, model_spec=spec).SerializeToString()
+
+    def _regress(self, body: bytes, timer: PhaseTimer, deadline_ns: int | None) -> bytes:
+        with timer.phase("decode"):
+            request = parse_message(regression_pb2.RegressionRequest, body)
+            servable, signature = self._find(request)
+        result = regress(servable, signature, request.input, timer, deadline_ns)
+        spec = servable_spec(servable, signature.name)
+        return regression_pb2.RegressionResponse(result=result, model_spec=spec).SerializeToString()
+
+    def _multi_inference(self, body: bytes, timer: PhaseTimer, deadline_ns: int | None) -> bytes:
+        with timer.phase("decode"):
+            request = parse_message(multi_inference_pb2.MultiInferenceRequest, body)
+        return multi_inference(self._repository, request, timer, deadline_ns).SerializeToString()
+
+    def _find(
+        self, request: classification_pb2.ClassificationRequest | regression_pb2.RegressionRequest
+    ) -> tuple[Servable, Signature]:
         if not request.HasField("model_spec"):
             raise InvalidArgumentError("Missing ModelSpec")
-        return model_metadata(self._servable(request.model_spec), request.metadata_field).SerializeToString()
+        servable = find_servable(self._repository, request.model_spec)
+        return servable, servable.signature(request.model_spec.signature_name)
 
-    def _get_model_status(self, body: bytes, _timer: PhaseTimer, _timeout_s: float | None) -> bytes:
-        request = _parse(model_status_pb2.GetModelStatusRequest, body)
+    def _get_model_metadata(self, body: bytes, _timer: PhaseTimer, _deadline_ns: int | None) -> bytes:
+        request = parse_message(model_metadata_pb2.GetModelMetadataRequest, body)
+        if not request.HasField("model_spec"):
+            raise InvalidArgumentError("Missing ModelSpec")
+        return model_metadata(
+            find_servable(self._repository, request.model_spec), request.metadata_field
+        ).SerializeToString()
+
+    def _get_model_status(self, body: bytes, _timer: PhaseTimer, _deadline_ns: int | None) -> bytes:
+        request = parse_message(model_status_pb2.GetModelStatusRequest, body)
         if not request.HasField("model_spec"):
             raise InvalidArgumentError("Missing ModelSpec")
         spec = request.model_spec
         version = spec.version.value if spec.HasField("version") else None
         return model_status(self._repository, spec.name, version).SerializeToString()
 
-    async def _predict_stream(self, bodies: AsyncIterator[bytes], context: _Context) -> AsyncIterator[bytes]:
+    def _reload_config(self, body: bytes, _timer: PhaseTimer, _deadline_ns: int | None) -> bytes:
+        request = parse_message(model_config_pb2.ReloadConfigRequest, body)
+        configs = model_configs(request.config)
+        check_allowed(configs, self._reload_folders)
+        self._repository.configure(configs)
+        response = model_config_pb2.ReloadConfigResponse(status=status_pb2.StatusProto())
+        for name in request.metric_names:
+            response.metric.add(name=name, int64_value_increase=1)
+        return response.SerializeToString()
+
+    async def _predict_stream(self, bodies: AsyncIterator[bytes], context: Context) -> AsyncIterator[bytes]:
         """Answer a stream in its order, with several requests in work at once."""
+        enter_call(context)
         window: asyncio.Queue[asyncio.Task[bytes] | None] = asyncio.Queue(_STREAM_WINDOW)
 
         async def read() -> None:
             async for body in bodies:
-                await window.put(asyncio.create_task(self._answer_in_band(body, context.time_remaining())))
+                await window.put(asyncio.create_task(self._answer_in_band(body, deadline_of(context))))
             await window.put(None)
 
         reader = asyncio.create_task(read())
@@ -162,34 +172,22 @@ class GrpcService:
         finally:
             reader.cancel()
 
-    async def _answer_in_band(self, body: bytes, timeout_s: float | None) -> bytes:
+    async def _answer_in_band(self, body: bytes, deadline_ns: int | None) -> bytes:
         timer = PhaseTimer()
         answer = prediction_service_pb2.PredictStreamResponse()
 
-        def work(body: bytes, timer: PhaseTimer, timeout_s: float | None) -> bytes:
+        def work(body: bytes, timer: PhaseTimer, deadline_ns: int | None) -> bytes:
             with timer.phase("decode"):
-                request = _parse(prediction_service_pb2.PredictStreamRequest, body)
+                request = parse_message(prediction_service_pb2.PredictStreamRequest, body)
             answer.id = request.id
-            return self._predict(request.request.SerializeToString(), timer, timeout_s)
+            return self._predict(request.request.SerializeToString(), timer, deadline_ns)
 
         try:
-            answer.response.MergeFromString(await self._in_thread(work, body, timer, timeout_s))
+            answer.response.MergeFromString(await self._calls.in_thread(work, body, timer, deadline_ns))
+            self._calls.ended("PredictStream", None, timer)
         except ServingError as error:
+            self._calls.ended("PredictStream", error, timer)
             code = status_pb2.Code.ValueType(status_of(error).code)
-            answer.status.CopyFrom(status_pb2.StatusProto(error_code=code, error_message=_cut(str(error))))
-        answer.server_timing = self._instance.server_timing(timer)
+            answer.status.CopyFrom(status_pb2.StatusProto(error_code=code, error_message=cut_message(str(error))))
+        answer.server_timing = self._calls.server_timing(timer)
         return answer.SerializeToString()
-
-
-def _parse(message_type: type[_MessageT], body: bytes) -> _MessageT:
-    try:
-        return message_type.FromString(body)
-    except DecodeError as error:
-        raise InvalidArgumentError(f"the body is not a {message_type.DESCRIPTOR.name}: {error}") from None
-
-
-def _cut(message: str) -> str:
-    if len(message) <= _MAX_MESSAGE_CHARACTERS:
-        return message
-    mark = "...TRUNCATED"
-    return message[: _MAX_MESSAGE_CHARACTERS - len(mark)] + mark

@@ -11,13 +11,14 @@ from numpy.typing import NDArray
 from serverless_dnn.runtime.codecs import npy, predict_proto
 from serverless_dnn.runtime.codecs.rest_json import decode_predict_json, encode_predict_json
 from serverless_dnn.runtime.errors import (
+    FailedPreconditionError,
     InvalidArgumentError,
     PayloadTooLargeError,
     UnsupportedMediaTypeError,
 )
 from serverless_dnn.runtime.predictor import predict
-from serverless_dnn.runtime.repository import Servable
-from serverless_dnn.runtime.signature import Signature
+from serverless_dnn.runtime.servable import Servable
+from serverless_dnn.runtime.signature import DEFAULT_SIGNATURE, Signature
 from serverless_dnn.runtime.timing import PhaseTimer
 
 JSON_TYPE = "application/json"
@@ -66,7 +67,12 @@ class HttpReply:
 
 
 def predict_over_http(
-    request: HttpRequest, servable: Servable, timer: PhaseTimer, *, max_body_bytes: int
+    request: HttpRequest,
+    servable: Servable,
+    timer: PhaseTimer,
+    *,
+    max_body_bytes: int,
+    deadline_ns: int | None = None,
 ) -> tuple[str, bytes]:
     """Decode a body, predict, and encode the answer in the type asked for.
 
@@ -75,6 +81,7 @@ def predict_over_http(
         servable: The model to run.
         timer: Takes each phase.
         max_body_bytes: The largest inflated body, and the largest array in it.
+        deadline_ns: Until when the call may wait, on the clock of ``time.perf_counter_ns``.
 
     Returns:
         The answer's content type and body.
@@ -86,9 +93,31 @@ def predict_over_http(
         body = inflate(request, max_body_bytes)
         sent, wanted = request.content_type, _wanted_type(request)
         signature, inputs, output_filter, by_row = _decode(body, sent, servable, max_body_bytes)
-    outputs = predict(servable, signature, inputs, timer, output_filter)
+    outputs = predict(servable, signature, inputs, timer, output_filter, deadline_ns=deadline_ns)
     with timer.phase("encode"):
         return wanted, _encode(wanted, servable, signature, outputs, by_row=by_row)
+
+
+def find_rest_signature(servable: Servable, name: str) -> Signature:
+    """A signature by the name a JSON body gives.
+
+    Args:
+        servable: The model.
+        name: Empty means ``serving_default``.
+
+    Returns:
+        The signature.
+
+    Raises:
+        InvalidArgumentError: The model has no such signature; the text is that of TensorFlow Serving's REST API.
+    """
+    try:
+        return servable.signature(name)
+    except FailedPreconditionError:
+        raise InvalidArgumentError(
+            f'Serving signature name: "{name or DEFAULT_SIGNATURE}" not found in signature def. '
+            f"This model has: {', '.join(servable.signatures)}"
+        ) from None
 
 
 def inflate(request: HttpRequest, max_body_bytes: int) -> bytes:
@@ -150,7 +179,7 @@ def _decode(
         request, inputs = predict_proto.decode_predict_request(body, max_bytes=max_bytes)
         signature = servable.signature(request.model_spec.signature_name)
         return signature, inputs, tuple(request.output_filter), False
-    decoded = decode_predict_json(body, servable.signature)
+    decoded = decode_predict_json(body, lambda name: find_rest_signature(servable, name))
     return decoded.signature, decoded.inputs, (), decoded.by_row
 
 

@@ -3,8 +3,12 @@
 import json
 import logging
 import sys
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from typing import ClassVar
+
+# Give further fields for a line logged now, such as the trace it belongs to.
+_FIELDS: list[Callable[[], Mapping[str, str]]] = []
 
 
 class JsonFormatter(logging.Formatter):
@@ -28,9 +32,20 @@ class JsonFormatter(logging.Formatter):
             "logger": record.name,
         }
         entry.update({name: value for name, value in record.__dict__.items() if name not in self._STANDARD})
+        for fields in _FIELDS:
+            entry.update(fields())
         if record.exc_info:
             entry["exception"] = self.formatException(record.exc_info)
         return json.dumps(entry, default=str, ensure_ascii=False)
+
+
+def add_log_fields(fields: Callable[[], Mapping[str, str]]) -> None:
+    """Add fields to every line logged from now on.
+
+    Args:
+        fields: Gives them for the line being logged.
+    """
+    _FIELDS.append(fields)
 
 
 def log_to_stderr(level: int = logging.INFO) -> None:

@@ -4,13 +4,31 @@ from collections.abc import Sequence
 
 from google.protobuf import any_pb2
 
-from serverless_dnn.protos.v1 import model_metadata_pb2, model_spec_pb2, model_status_pb2, signature_pb2
-from serverless_dnn.runtime.errors import InvalidArgumentError, NotFoundError
-from serverless_dnn.runtime.repository import ModelRepository, Servable
+from serverless_dnn.protos.v1 import model_metadata_pb2, model_spec_pb2, model_status_pb2, signature_pb2, status_pb2
+from serverless_dnn.runtime.errors import InvalidArgumentError, NotFoundError, status_of
+from serverless_dnn.runtime.repository import ModelRepository
+from serverless_dnn.runtime.servable import Servable
 
 SIGNATURE_FIELD = "signature_def"
 # The name under which TensorFlow Serving's clients unpack it.
 _SIGNATURE_MAP_URL = "type.googleapis.com/tensorflow.serving.SignatureDefMap"
+
+
+def find_servable(repository: ModelRepository, spec: model_spec_pb2.ModelSpec) -> Servable:
+    """The servable a message names.
+
+    Args:
+        repository: The models.
+        spec: A model, and perhaps a version or a label.
+
+    Returns:
+        The servable.
+
+    Raises:
+        ServingError: See ``ModelRepository.get``.
+    """
+    version = spec.version.value if spec.HasField("version") else None
+    return repository.get(spec.name, version, spec.version_label or None)
 
 
 def model_status(
@@ -32,19 +50,22 @@ def model_status(
     """
     if not name:
         raise InvalidArgumentError("ModelSpec has no name specified.")
-    servables = [servable for servable in repository.all() if servable.model_name == name]
-    if not servables:
+    statuses = repository.status(name)
+    if not statuses:
         raise NotFoundError(f"Could not find any versions of model {name}")
     if version is not None:
-        servables = [servable for servable in servables if servable.version == version]
-        if not servables:
+        statuses = [status for status in statuses if status.version == version]
+        if not statuses:
             raise NotFoundError(f"Could not find version {version} of model {name}")
     response = model_status_pb2.GetModelStatusResponse()
-    for servable in servables:
-        status = response.model_version_status.add()
-        status.version = servable.version
-        status.state = model_status_pb2.ModelVersionStatus.AVAILABLE
-        status.status.SetInParent()
+    for status in statuses:
+        told = response.model_version_status.add(
+            version=status.version, state=model_status_pb2.ModelVersionStatus.State.ValueType(status.state)
+        )
+        told.status.SetInParent()
+        if status.error is not None:
+            told.status.error_code = status_pb2.Code.ValueType(status_of(status.error).code)
+            told.status.error_message = str(status.error)
     return response
 
 

@@ -1,13 +1,12 @@
-"""Check a call against its signature, wait for a free place, run it, and pick the outputs asked for."""
+"""Check a call against its signature, run it, and pick the outputs asked for."""
 
-import time
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 from numpy.typing import NDArray
 
-from serverless_dnn.runtime.errors import DeadlineExceededError, InvalidArgumentError
-from serverless_dnn.runtime.repository import Servable
+from serverless_dnn.runtime.errors import InvalidArgumentError
+from serverless_dnn.runtime.servable import Servable
 from serverless_dnn.runtime.signature import Signature
 from serverless_dnn.runtime.timing import PhaseTimer
 
@@ -19,7 +18,7 @@ def predict(
     timer: PhaseTimer,
     output_filter: Sequence[str] = (),
     *,
-    timeout_s: float | None = None,
+    deadline_ns: int | None = None,
 ) -> dict[str, NDArray[Any]]:
     """Run one call.
 
@@ -29,29 +28,21 @@ def predict(
         inputs: Arrays by input name.
         timer: Takes the time waited (``queue``) and computed (``compute``).
         output_filter: The outputs wanted; empty means all.
-        timeout_s: How long the call may wait for a free place.
+        deadline_ns: Until when the call may wait for its turn, on the clock of ``time.perf_counter_ns``.
 
     Returns:
         Arrays by output name.
 
     Raises:
         InvalidArgumentError: Inputs or wanted outputs do not fit the signature.
-        DeadlineExceededError: No place became free in time.
+        DeadlineExceededError: Its turn did not come in time.
+        ResourceExhaustedError: Too many calls wait.
         ServingError: The engine failed.
     """
+    timer.model = servable.model_name
     check_inputs(signature, inputs)
     wanted = choose_outputs(signature, output_filter)
-    queued_ns = time.perf_counter_ns()
-    acquired = servable.gate.acquire(timeout=timeout_s)
-    started_ns = time.perf_counter_ns()
-    timer.add("queue", started_ns - queued_ns)
-    if not acquired:
-        raise DeadlineExceededError(f"waited {timeout_s:.3f} s for a free place to run {servable.model_name}")
-    try:
-        outputs = servable.run(signature, inputs)
-    finally:
-        timer.add("compute", time.perf_counter_ns() - started_ns)
-        servable.gate.release()
+    outputs = servable.runner.run(signature, inputs, timer, deadline_ns)
     return {alias: outputs[alias] for alias in wanted}
 
 
@@ -66,6 +57,12 @@ def check_inputs(signature: Signature, inputs: Mapping[str, NDArray[Any]]) -> No
         InvalidArgumentError: They differ; the texts about names are TensorFlow Serving's.
     """
     if inputs.keys() != signature.inputs.keys():
+        if len(inputs) == len(signature.inputs):
+            absent = next(alias for alias in signature.inputs if alias not in inputs)
+            raise InvalidArgumentError(
+                f"Signature input alias: {absent}(feed name: {signature.inputs[absent].graph_name}) not found in "
+                f"request. Sent: {_names(inputs)}. Expected: {_names(signature.inputs)}."
+            )
         extra, missing = (
             _names(inputs.keys() - signature.inputs.keys()),
             _names(signature.inputs.keys() - inputs.keys()),

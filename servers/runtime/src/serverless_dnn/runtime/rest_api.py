@@ -7,23 +7,37 @@ Paths and rules are those of https://www.tensorflow.org/tfx/serving/api_rest and
 import json
 import logging
 import re
+import time
 from collections.abc import Callable, Mapping
 from typing import Any
 from urllib.parse import unquote
 
 from google.protobuf.json_format import MessageToDict
 
+from serverless_dnn.runtime.classify_regress import classify, regress
+from serverless_dnn.runtime.codecs.examples_json import (
+    decode_examples_json,
+    encode_classifications_json,
+    encode_regressions_json,
+)
 from serverless_dnn.runtime.errors import (
     InternalError,
     InvalidArgumentError,
     NotFoundError,
     ServingError,
-    UnimplementedError,
     status_of,
 )
-from serverless_dnn.runtime.http_predict import JSON_TYPE, HttpReply, HttpRequest, predict_over_http
+from serverless_dnn.runtime.http_predict import (
+    JSON_TYPE,
+    HttpReply,
+    HttpRequest,
+    find_rest_signature,
+    inflate,
+    predict_over_http,
+)
 from serverless_dnn.runtime.model_info import model_status, servable_spec, signature_map
-from serverless_dnn.runtime.repository import ModelRepository, Servable
+from serverless_dnn.runtime.repository import ModelRepository
+from serverless_dnn.runtime.servable import Servable
 from serverless_dnn.runtime.timing import Instance, PhaseTimer
 
 _log = logging.getLogger(__name__)
@@ -39,12 +53,24 @@ class RestApi:
         repository: The models.
         instance: Names this process in every answer.
         max_body_bytes: The largest inflated body.
+        timeout_s: How long a request may wait for its turn; ``None`` waits.
+        observer: Is told of every request's end: its method, the name of its status, and its timer.
     """
 
-    def __init__(self, repository: ModelRepository, instance: Instance, max_body_bytes: int) -> None:
+    def __init__(
+        self,
+        repository: ModelRepository,
+        instance: Instance,
+        max_body_bytes: int,
+        *,
+        timeout_s: float | None = None,
+        observer: Callable[[str, str, PhaseTimer], None] | None = None,
+    ) -> None:
         self._repository = repository
         self._instance = instance
         self._max_body_bytes = max_body_bytes
+        self._timeout_s = timeout_s
+        self._observer = observer
 
     def handle(self, request: HttpRequest) -> HttpReply:
         """Answer a request by its path.
@@ -81,13 +107,16 @@ class RestApi:
         timer = PhaseTimer()
         try:
             content_type, body = work(timer)
-            status = 200
+            status, outcome = 200, "OK"
         except ServingError as error:
-            status, content_type, body = status_of(error).http, JSON_TYPE, error_body(str(error))
+            status, outcome = status_of(error).http, status_of(error).name
+            content_type, body = JSON_TYPE, error_body(str(error))
         except Exception:  # noqa: BLE001 - no traceback may reach a caller, whatever it was
             _log.exception("a request failed through a fault of this server")
-            status = status_of(InternalError()).http
+            status, outcome = status_of(InternalError()).http, "INTERNAL"
             content_type, body = JSON_TYPE, error_body("internal error: the server's log has the details")
+        if self._observer is not None:
+            self._observer("REST", outcome, timer)
         return HttpReply(status, content_type, body, {"server-timing": self._instance.server_timing(timer)})
 
     def _route(self, request: HttpRequest, timer: PhaseTimer) -> tuple[str, bytes]:
@@ -99,9 +128,10 @@ class RestApi:
         if request.method == "POST" and (match := _INFERENCE.fullmatch(request.path)):
             parts = _parts(match)
             method = match["method"].lower()
-            if method != "predict":
-                raise UnimplementedError(f"{method} over REST is not offered: send :predict")
-            return self._predict(request, self._repository.get(**parts), timer)
+            servable = self._repository.get(**parts)
+            if method == "predict":
+                return self._predict(request, servable, timer)
+            return JSON_TYPE, self._infer(method, request, servable, timer)
         if request.method == "GET" and (match := _METADATA.fullmatch(request.path)):
             return JSON_TYPE, self._describe(_parts(match), metadata=match["metadata"] is not None)
         if request.method == "GET" and request.path.rstrip("/").lower() == "/v1/models":
@@ -109,7 +139,20 @@ class RestApi:
         raise _malformed(request)
 
     def _predict(self, request: HttpRequest, servable: Servable, timer: PhaseTimer) -> tuple[str, bytes]:
-        return predict_over_http(request, servable, timer, max_body_bytes=self._max_body_bytes)
+        return predict_over_http(
+            request, servable, timer, max_body_bytes=self._max_body_bytes, deadline_ns=self._deadline_ns()
+        )
+
+    def _deadline_ns(self) -> int | None:
+        return None if self._timeout_s is None else time.perf_counter_ns() + int(self._timeout_s * 1e9)
+
+    def _infer(self, method: str, request: HttpRequest, servable: Servable, timer: PhaseTimer) -> bytes:
+        with timer.phase("decode"):
+            name, given = decode_examples_json(inflate(request, self._max_body_bytes))
+            signature = find_rest_signature(servable, name)
+        if method == "classify":
+            return encode_classifications_json(classify(servable, signature, given, timer, self._deadline_ns()))
+        return encode_regressions_json(regress(servable, signature, given, timer, self._deadline_ns()))
 
     def _describe(self, parts: Mapping[str, Any], *, metadata: bool) -> bytes:
         if not metadata:

@@ -19,14 +19,19 @@ class PhaseTimer:
 
     Args:
         clock: A monotonic clock in nanoseconds.
+
+    Attributes:
+        phases_ns: What each phase took, in nanoseconds.
+        model: The model that was asked; empty until it is found.
     """
 
-    __slots__ = ("_arrival_ns", "_clock", "phases_ns")
+    __slots__ = ("_arrival_ns", "_clock", "model", "phases_ns")
 
     def __init__(self, clock: Callable[[], int] = time.perf_counter_ns) -> None:
         self._clock = clock
         self._arrival_ns = clock()
         self.phases_ns: dict[str, int] = {}
+        self.model = ""
 
     @contextmanager
     def phase(self, name: str) -> Iterator[None]:
@@ -82,7 +87,7 @@ class Instance:
 
     @contextmanager
     def starting(self, phase: str) -> Iterator[None]:
-        """Add the time spent in the block to a phase of the start.
+        """Add the time spent in the block to a phase of the start; later loads, while serving, do not count.
 
         Args:
             phase: ``import``, ``load`` or ``warmup``.
@@ -91,8 +96,9 @@ class Instance:
         try:
             yield
         finally:
-            dur_ns = time.perf_counter_ns() - begin_ns
-            self.cold_phases_ns[phase] = self.cold_phases_ns.get(phase, 0) + dur_ns
+            if self._cold_ns is None:
+                dur_ns = time.perf_counter_ns() - begin_ns
+                self.cold_phases_ns[phase] = self.cold_phases_ns.get(phase, 0) + dur_ns
 
     def ready(self) -> None:
         """Note that the instance can answer: the cold start ends here. Only the first call counts."""

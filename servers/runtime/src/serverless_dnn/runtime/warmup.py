@@ -15,7 +15,7 @@ from serverless_dnn.protos.v1 import prediction_log_pb2
 from serverless_dnn.runtime.codecs.predict_proto import decode_predict_request
 from serverless_dnn.runtime.errors import DataLossError
 from serverless_dnn.runtime.predictor import predict
-from serverless_dnn.runtime.repository import Servable
+from serverless_dnn.runtime.servable import Servable
 from serverless_dnn.runtime.timing import PhaseTimer
 
 _log = logging.getLogger(__name__)

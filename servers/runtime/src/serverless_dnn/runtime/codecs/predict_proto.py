@@ -11,7 +11,7 @@ from serverless_dnn.protos.tensor import TensorCodecError
 from serverless_dnn.protos.v1 import predict_pb2
 from serverless_dnn.runtime.errors import InvalidArgumentError
 from serverless_dnn.runtime.model_info import servable_spec
-from serverless_dnn.runtime.repository import Servable
+from serverless_dnn.runtime.servable import Servable
 from serverless_dnn.runtime.signature import Signature
 
 CONTENT_TYPE = "application/x-protobuf"

@@ -75,7 +75,9 @@ def _decode_single(body: bytes, find_signature: Callable[[str], Signature]) -> P
     by_row = head.startswith(b'{"instances"')
     if not by_row and not head.startswith(b'{"inputs"'):
         return None
-    if body.count(b'"', 0, 400) > 4 or body.count(b'"', max(400, len(body) - 400)) > 0:
+    # As many names as the form has, and none after the numbers: not a further key such as signature_name.
+    quotes = 4 if not by_row and b"{" in head[1:] else 2
+    if body.count(b'"', 0, 400) != quotes or body.count(b'"', max(400, len(body) - 400)) > 0:
         return None
     signature = find_signature("")
     if len(signature.inputs) != 1:
@@ -183,7 +185,7 @@ def encode_predict_json(outputs: Mapping[str, NDArray[Any]], *, by_row: bool) ->
     """
     if not by_row:
         printable = {alias: _printable(alias, array) for alias, array in outputs.items()}
-        return _print({"outputs": next(iter(printable.values())) if len(printable) == 1 else printable})
+        return print_json({"outputs": next(iter(printable.values())) if len(printable) == 1 else printable})
     sizes = {alias: array.shape[0] if array.ndim else None for alias, array in outputs.items()}
     expected = next(iter(sizes.values()), None)
     for alias, size in sizes.items():
@@ -195,8 +197,8 @@ def encode_predict_json(outputs: Mapping[str, NDArray[Any]], *, by_row: bool) ->
             )
     printable = {alias: _printable(alias, array) for alias, array in outputs.items()}
     if len(printable) == 1:
-        return _print({"predictions": next(iter(printable.values()))})
-    return _print(
+        return print_json({"predictions": next(iter(printable.values()))})
+    return print_json(
         {"predictions": [{alias: rows[index] for alias, rows in printable.items()} for index in range(expected or 0)]}
     )
 
@@ -229,7 +231,15 @@ def _strings(alias: str, value: Any) -> Any:
         ) from None
 
 
-def _print(answer: dict[str, Any]) -> bytes:
+def print_json(answer: dict[str, Any]) -> bytes:
+    """Print an answer.
+
+    Args:
+        answer: Arrays, lists, strings and numbers.
+
+    Returns:
+        Compact JSON; NaN and infinities are the bare words TensorFlow Serving writes.
+    """
     if _holds_nonfinite(answer):
         return json.dumps(answer, separators=(",", ":"), default=_plain, ensure_ascii=False).encode()
     return orjson.dumps(answer, option=_ORJSON)

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from serverless_dnn.runtime.signature import Signature
 
-EngineName = Literal["auto", "tensorflow", "openvino"]
+EngineName = Literal["auto", "tensorflow", "openvino", "remote"]
 Precision = Literal["f32", "bf16", "f16"]
 Graph = Literal["signature", "frozen"]
 
@@ -25,6 +25,7 @@ class EngineOptions:
         cache_folder: Where OpenVINO keeps compiled models; ``None`` keeps none.
         graph: What TensorFlow runs: the model's signature as it is, or a copy with its weights as constants, which it
             can optimise further. ``bf16`` needs the copy.
+        remote_target: Where the process listens that engine ``remote`` asks: ``host:port`` or ``unix:/path``.
     """
 
     name: EngineName = "auto"
@@ -32,6 +33,7 @@ class EngineOptions:
     threads: int | None = None
     cache_folder: Path | None = None
     graph: Graph = "signature"
+    remote_target: str | None = None
 
 
 @dataclass(frozen=True)
@@ -39,8 +41,8 @@ class EngineInfo:
     """What runs a model, as logged and as told to clients.
 
     Attributes:
-        name: ``tensorflow`` or ``openvino``.
-        version: The library's version.
+        name: ``tensorflow``, ``openvino`` or ``remote``.
+        version: The library's version; of ``remote``, where it listens.
         precision: The arithmetic.
         threads: Threads for one prediction.
         reason: Why this engine was taken.
@@ -82,8 +84,4 @@ class LoadedModel(Protocol):
         Raises:
             ServingError: The engine refused or failed, with the code that says why.
         """
-        ...
-
-    def close(self) -> None:
-        """Give back memory; no call may follow."""
         ...

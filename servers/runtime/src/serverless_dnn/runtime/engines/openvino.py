@@ -3,9 +3,11 @@
 import queue
 import sys
 from collections.abc import Mapping
+from functools import cache
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 from numpy.typing import NDArray
 
 from serverless_dnn.runtime.cpus import effective_cpus
@@ -16,6 +18,7 @@ from serverless_dnn.runtime.errors import FailedPreconditionError, InvalidArgume
 from serverless_dnn.runtime.signature import DEFAULT_SIGNATURE, Signature
 from serverless_dnn.runtime.timing import Instance
 
+_MIN_INT32, _MAX_INT32 = -(2**31), 2**31 - 1
 _CONVERTER = "openvino.tools.ovc"
 
 
@@ -41,15 +44,16 @@ class OpenVinoModel:
         instance: Instance,
         reason: str = "",
     ) -> None:
-        if DEFAULT_SIGNATURE not in signatures or "no type" in why_not_openvino(signatures):
-            raise FailedPreconditionError(f"{why_not_openvino(signatures)}: use --engine tensorflow")
+        signature = signatures.get(DEFAULT_SIGNATURE)
+        if reason_against := why_not_openvino({} if signature is None else {DEFAULT_SIGNATURE: signature}):
+            raise FailedPreconditionError(f"{reason_against}: use --engine tensorflow")
         with instance.starting("import"):
             openvino = _import_openvino()
         threads = options.threads or effective_cpus()
         version = openvino.__version__.split("-")[0]
         with instance.starting("load"):
             try:
-                self._compiled, cache = _compile(openvino, version_folder, options, threads)
+                self._compiled, compiled_cache = _compile(openvino, version_folder, options, threads)
             except RuntimeError as error:
                 raise FailedPreconditionError(
                     f"openvino cannot load {version_folder}: {_last_line(error)}: use --engine tensorflow"
@@ -58,7 +62,7 @@ class OpenVinoModel:
         self._signature = signatures[DEFAULT_SIGNATURE]
         self._inputs = {alias: _port(self._compiled.inputs, alias) for alias in self._signature.inputs}
         self._outputs = {alias: _port(self._compiled.outputs, alias) for alias in self._signature.outputs}
-        self.info = EngineInfo("openvino", version, options.precision, threads, reason, cache)
+        self.info = EngineInfo("openvino", version, options.precision, threads, reason, compiled_cache)
         self.concurrency = int(self._compiled.get_property("OPTIMAL_NUMBER_OF_INFER_REQUESTS"))
         self._idle: queue.SimpleQueue[Any] = queue.SimpleQueue()
         for _ in range(self.concurrency):
@@ -70,10 +74,16 @@ class OpenVinoModel:
             raise FailedPreconditionError(
                 f"signature {signature.name} needs the tensorflow engine: openvino reads {DEFAULT_SIGNATURE} alone"
             )
+        for alias, array in inputs.items():
+            if array.dtype == np.int64 and array.size and not (array.min() >= _MIN_INT32 and array.max() <= _MAX_INT32):
+                raise InvalidArgumentError(
+                    f"input {alias} holds {array.max()} and {array.min()}, and openvino computes 64-bit integers in 32 "
+                    "bits: use --engine tensorflow"
+                )
         request = self._idle.get()
         try:
             for alias, array in inputs.items():
-                request.set_tensor(self._inputs[alias], self._tensor(array, shared_memory=array.flags.writeable))
+                request.set_tensor(self._inputs[alias], self._tensor(_shareable(array), shared_memory=True))
             request.infer()
             # The request reuses its output memory for the next caller.
             return {alias: request.get_tensor(port).data.copy() for alias, port in self._outputs.items()}
@@ -82,9 +92,24 @@ class OpenVinoModel:
         finally:
             self._idle.put(request)
 
-    def close(self) -> None:
-        """Give back memory."""
-        del self._idle, self._compiled
+
+class _WritableView:
+    """The memory of a read-only array, said to be writable: OpenVINO shares no other, and only reads its inputs."""
+
+    __slots__ = ("__array_interface__", "owner")
+
+    def __init__(self, array: NDArray[Any]) -> None:
+        interface = array.__array_interface__
+        self.__array_interface__ = {**interface, "data": (interface["data"][0], False)}
+        self.owner = array
+
+
+def _shareable(array: NDArray[Any]) -> NDArray[Any]:
+    contiguous = np.ascontiguousarray(array) if array.ndim else array
+    if contiguous.flags.writeable:
+        return contiguous
+    # Without elements there is no memory to share.
+    return np.asarray(_WritableView(contiguous)) if contiguous.size else contiguous.copy()
 
 
 def _import_openvino() -> Any:
@@ -102,6 +127,16 @@ def _import_openvino() -> Any:
     return openvino
 
 
+@cache
+def _core(openvino: Any) -> Any:
+    """One core for the life of the process.
+
+    Its CPU plugin gives the thread that makes it an alternate signal stack, and frees that stack when the plugin goes
+    with its last model, in whatever thread: the next signal then ends the process with SIGSEGV.
+    """
+    return openvino.Core()
+
+
 def _compile(openvino: Any, version_folder: Path, options: EngineOptions, threads: int) -> tuple[Any, str]:
     """Compile a model, or take it from the cache; returns it and what the cache had to do with it."""
     settings: dict[str, Any] = {
@@ -109,19 +144,19 @@ def _compile(openvino: Any, version_folder: Path, options: EngineOptions, thread
         "INFERENCE_PRECISION_HINT": options.precision,
         "INFERENCE_NUM_THREADS": threads,
     }
-    cache = None
+    compiled_cache = None
     if options.cache_folder is not None:
-        built_with = f"{openvino.__version__} {sorted(settings.items())}"
-        cache = CompiledCache.open(options.cache_folder, version_folder, built_with)
-    if cache is None:
-        return openvino.Core().compile_model(str(version_folder), "CPU", settings), "none"
-    hit = cache.is_sealed()
-    core = openvino.Core()
-    core.set_property({"CACHE_DIR": str(cache.folder)})
+        # Not by threads: a model compiled for some runs on any number, so a build machine may have others.
+        built_with = f"{openvino.__version__} {options.precision}"
+        compiled_cache = CompiledCache.open(options.cache_folder, version_folder, built_with)
+    if compiled_cache is None:
+        return _core(openvino).compile_model(str(version_folder), "CPU", settings), "none"
+    hit = compiled_cache.is_sealed()
+    settings |= {"CACHE_DIR": str(compiled_cache.folder), "CACHE_MODE": "OPTIMIZE_SPEED"}
     # Given the path, OpenVINO looks into the cache before it reads the model.
-    compiled = core.compile_model(str(version_folder), "CPU", {**settings, "CACHE_MODE": "OPTIMIZE_SPEED"})
-    if not cache.is_sealed():
-        cache.seal()
+    compiled = _core(openvino).compile_model(str(version_folder), "CPU", settings)
+    if not compiled_cache.is_sealed():
+        compiled_cache.seal()
         hit = False
     return compiled, "hit" if hit else "filled"
 

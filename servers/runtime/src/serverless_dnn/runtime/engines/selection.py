@@ -11,10 +11,17 @@ from serverless_dnn.runtime.signature import DEFAULT_SIGNATURE, Signature
 from serverless_dnn.runtime.timing import Instance
 
 _log = logging.getLogger(__name__)
+# Measured with OpenVINO 2026.4: 1e300 comes back as the largest float32, 2**40 as 0. Signed 64-bit integers are
+# narrowed too, but mostly are indices, which fit: the engine checks inputs call by call.
+_NARROWED = frozenset({"float64", "uint64"})
 
 
 def load_model(
-    version_folder: Path, signatures: Mapping[str, Signature], options: EngineOptions, instance: Instance
+    version_folder: Path,
+    signatures: Mapping[str, Signature],
+    options: EngineOptions,
+    instance: Instance,
+    model_name: str | None = None,
 ) -> LoadedModel:
     """Load a SavedModel into the engine asked for, or the one that fits.
 
@@ -23,6 +30,7 @@ def load_model(
         signatures: Its signatures.
         options: The engine and how to run it.
         instance: Takes the time spent importing and loading.
+        model_name: The name it is served by; ``None`` takes that of the folder its versions lie in.
 
     Returns:
         The model.
@@ -31,6 +39,12 @@ def load_model(
         FailedPreconditionError: The engine is not installed, or cannot run this model; says what to do.
     """
     name, reason = _choose(signatures) if options.name == "auto" else (options.name, "asked for")
+    if name == "remote":
+        from serverless_dnn.runtime.engines.remote import RemoteModel
+
+        return RemoteModel(
+            model_name or version_folder.parent.name, int(version_folder.name), options, instance, reason
+        )
     if find_spec(name) is None:
         raise FailedPreconditionError(
             f"engine {name} is not installed: pip install 'serverless-dnn-runtime[{name}]', or choose another engine"
@@ -55,6 +69,9 @@ def _choose(signatures: Mapping[str, Signature]) -> tuple[str, str]:
         return "tensorflow", "openvino is not installed"
     if reason := why_not_openvino(signatures):
         return "tensorflow", reason
+    outputs = signatures[DEFAULT_SIGNATURE].outputs.values()
+    if narrowed := [spec.name for spec in outputs if spec.dtype.name == "int64"]:
+        return "tensorflow", f"openvino computes 64-bit integers in 32 bits, and {', '.join(narrowed)} may need more"
     return "openvino", "installed, and the model's only signature is dense and numeric"
 
 
@@ -77,6 +94,8 @@ def why_not_openvino(signatures: Mapping[str, Signature]) -> str:
     tensors = (*default.inputs.values(), *default.outputs.values())
     if odd := [spec.name for spec in tensors if spec.dtype.kind not in "fiub"]:
         return f"openvino has no type for: {', '.join(odd)}"
+    if narrowed := [spec.name for spec in tensors if spec.dtype.name in _NARROWED]:
+        return f"openvino computes 64-bit floats and unsigned integers in 32 bits: {', '.join(narrowed)}"
     if others := sorted(set(signatures) - {DEFAULT_SIGNATURE}):
         return f"openvino reads {DEFAULT_SIGNATURE} alone, and the model also has: {', '.join(others)}"
     return ""

@@ -71,13 +71,8 @@ class TensorFlowModel:
         try:
             outputs = self._functions[signature.name](**tensors)
         except self._tf.errors.OpError as error:
-            raise error_of_code(error.error_code, _first_line(error.message)) from error
+            raise error_of_code(error.error_code, _reason(error.message)) from error
         return {alias: np.asarray(tensor.numpy()) for alias, tensor in outputs.items()}
-
-    def close(self) -> None:
-        """Give back memory."""
-        self._functions = {}
-        self._loaded = None
 
 
 def _freeze(function: Any) -> Any:
@@ -103,5 +98,7 @@ def _set_threads(tf: Any, threads: int) -> None:
         return
 
 
-def _first_line(message: str) -> str:
-    return message.strip().split("\n", 1)[0]
+def _reason(message: str) -> str:
+    """What the kernel said, without the report on the graph around it."""
+    said = message.partition("\n\t [[")[0].strip()
+    return said.rpartition("<stack traces unavailable>\n")[2].rpartition("\n")[2] or said
