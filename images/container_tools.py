@@ -1,0 +1,234 @@
+"""The two tools that build and start container images here: Docker, and buildah where there is no Docker engine."""
+
+import json
+import shutil
+import subprocess
+import tarfile
+import zlib
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any, Protocol
+
+# How pip reaches its registry from this machine, which a build step sees only when mounted: over the certificates lies
+# a layer (O) that takes what a package writes there, and is thrown away.
+_HOST_NETWORK = {"/etc/pip.conf": "ro", "/etc/ssl/certs": "O"}
+# Mounts are private to the command; the server takes the place of the shell, so that it gets the signals.
+_READ_ONLY_ROOT = """
+root=$1 scratch=$2 user=$3; shift 3
+mount --bind "$root" "$root"
+mount --rbind /dev "$root/dev"
+mount --rbind /proc "$root/proc"
+mount --rbind /sys "$root/sys"
+mount --bind "$scratch" "$root/tmp"
+mount -o remount,bind,ro "$root"
+exec chroot --userspec="$user" --groups="${user#*:}" "$root" "$@"
+"""
+
+
+class ImageError(Exception):
+    """A tool is missing or failed; the message says what to do."""
+
+
+@dataclass(frozen=True)
+class ImageSize:
+    """What an image weighs.
+
+    Attributes:
+        compressed_bytes: Its layers as a registry keeps them, gzip.
+        unpacked_bytes: Its layers as tar archives.
+    """
+
+    compressed_bytes: int
+    unpacked_bytes: int
+
+
+class ContainerTool(Protocol):
+    """Builds images and starts them."""
+
+    def build(self, dockerfile: Path, context: Path, tag: str, arguments: Mapping[str, str]) -> None:
+        """Build an image.
+
+        Args:
+            dockerfile: Its file.
+            context: The folder it copies from.
+            tag: Its name.
+            arguments: Build arguments.
+
+        Raises:
+            ImageError: The build failed.
+        """
+        ...
+
+    def save(self, tag: str, archive: Path) -> None:
+        """Write an image as an OCI archive.
+
+        Args:
+            tag: The image.
+            archive: The tar file to write.
+
+        Raises:
+            ImageError: There is no such image.
+        """
+        ...
+
+    def command(self, tag: str, scratch: Path, environment: Mapping[str, str]) -> Any:
+        """The command that starts an image's entry point: read-only root, the image's user, this machine's network.
+
+        Args:
+            tag: The image.
+            scratch: The folder that is ``/tmp`` inside.
+            environment: Variables beside the image's own.
+
+        Returns:
+            A context manager that gives the arguments of the command; the image stays while it is open.
+        """
+        ...
+
+
+class Docker:
+    """The Docker engine."""
+
+    def build(self, dockerfile: Path, context: Path, tag: str, arguments: Mapping[str, str]) -> None:
+        """Build an image; see ``ContainerTool.build``."""
+        _run(["docker", "build", "--file", str(dockerfile), "--tag", tag, *_build_arguments(arguments), str(context)])
+
+    def save(self, tag: str, archive: Path) -> None:
+        """Write an image; see ``ContainerTool.save``. Docker 25 or newer writes OCI archives."""
+        _run(["docker", "save", "--output", str(archive), tag])
+
+    @contextmanager
+    def command(self, tag: str, scratch: Path, environment: Mapping[str, str]) -> Iterator[list[str]]:
+        """The command that starts an image; see ``ContainerTool.command``."""
+        variables = [f"--env={name}={value}" for name, value in environment.items()]
+        yield ["docker", "run", "--rm", "--read-only", "--network=host", f"--volume={scratch}:/tmp", *variables, tag]
+
+
+class Buildah:
+    """Buildah without a container runtime: steps run in a chroot, as inside a container that may not start others."""
+
+    def build(self, dockerfile: Path, context: Path, tag: str, arguments: Mapping[str, str]) -> None:
+        """Build an image; see ``ContainerTool.build``."""
+        mounts = [f"--volume={path}:{path}:{mode}" for path, mode in _HOST_NETWORK.items() if Path(path).exists()]
+        build = ["buildah", "bud", "--isolation=chroot", "--network=host", "--format=oci", "--layers", *mounts]
+        _run([*build, f"--file={dockerfile}", f"--tag={tag}", *_build_arguments(arguments), str(context)])
+
+    def save(self, tag: str, archive: Path) -> None:
+        """Write an image; see ``ContainerTool.save``."""
+        _run(["buildah", "push", "--quiet", tag, f"oci-archive:{archive}"])
+
+    @contextmanager
+    def command(self, tag: str, scratch: Path, environment: Mapping[str, str]) -> Iterator[list[str]]:
+        """The command that starts an image; see ``ContainerTool.command``."""
+        config = json.loads(_run(["buildah", "inspect", "--type=image", tag]))["OCIv1"]["config"]
+        container = _run(["buildah", "from", "--pull-never", tag]).strip()
+        try:
+            root = _run(["buildah", "mount", container]).strip()
+            variables = [*config["Env"], *(f"{name}={value}" for name, value in environment.items())]
+            start = ["unshare", "--mount", "sh", "-euc", _READ_ONLY_ROOT, "sh", root, str(scratch), config["User"]]
+            yield [*start, "env", "-i", *variables, *config["Entrypoint"]]
+        finally:
+            _run(["buildah", "rm", container])
+
+
+def find_tool() -> ContainerTool:
+    """Docker if its engine answers, else buildah.
+
+    Returns:
+        The tool.
+
+    Raises:
+        ImageError: There is neither.
+    """
+    if shutil.which("docker") and subprocess.run(["docker", "info"], capture_output=True, check=False).returncode == 0:
+        return Docker()
+    if shutil.which("buildah"):
+        return Buildah()
+    raise ImageError("no docker engine answers, and there is no buildah: apt-get install buildah, or start docker")
+
+
+def build_debian_base(tool: ContainerTool, tag: str, suite: str, mirror: str) -> None:
+    """Make a base image of Debian's packages alone, where no registry can be reached.
+
+    Args:
+        tool: Builds it.
+        tag: Its name.
+        suite: Debian's release.
+        mirror: Where its packages are.
+
+    Raises:
+        ImageError: debootstrap is missing or failed.
+    """
+    if shutil.which("debootstrap") is None:
+        raise ImageError("no debootstrap: apt-get install debootstrap")
+    with TemporaryDirectory() as folder:
+        root = Path(folder, "root")
+        _run(["debootstrap", "--variant=minbase", "--include=python3", suite, str(root), mirror])
+        for unneeded in ("usr/share/doc", "usr/share/man", "usr/share/locale", "var/cache/apt", "var/lib/apt/lists"):
+            shutil.rmtree(root / unneeded, ignore_errors=True)
+        archive = Path(folder, "root.tar")
+        _run(["tar", "--create", f"--file={archive}", "--exclude=./dev/*", f"--directory={root}", "."])
+        dockerfile = Path(folder, "Dockerfile")
+        dockerfile.write_text("FROM scratch\nADD root.tar /\n", encoding="utf-8")
+        tool.build(dockerfile, Path(folder), tag, {})
+
+
+def weigh(archive: Path) -> ImageSize:
+    """Weigh an image.
+
+    Args:
+        archive: An OCI archive of it (https://github.com/opencontainers/image-spec/blob/main/image-layout.md).
+
+    Returns:
+        Its size.
+    """
+    compressed = unpacked = 0
+    with tarfile.open(archive) as tar:
+
+        def read_json(name: str) -> Any:
+            file = tar.extractfile(name)
+            assert file is not None
+            return json.load(file)
+
+        document = read_json("index.json")
+        while "manifests" in document:
+            document = read_json(_blob(document["manifests"][0]["digest"]))
+        for layer in document["layers"]:
+            is_gzip = layer["mediaType"].endswith("gzip")
+            # 31: a gzip header, and the largest window (zlib.decompressobj)
+            other = zlib.decompressobj(31) if is_gzip else zlib.compressobj(6)
+            converted = 0
+            file = tar.extractfile(_blob(layer["digest"]))
+            assert file is not None
+            while chunk := file.read(1 << 20):
+                converted += len(_convert(other, chunk))
+            converted += len(other.flush())
+            compressed += layer["size"] if is_gzip else converted
+            unpacked += converted if is_gzip else layer["size"]
+    return ImageSize(compressed, unpacked)
+
+
+def _convert(stream: Any, chunk: bytes) -> bytes:
+    converted: bytes = stream.decompress(chunk) if hasattr(stream, "decompress") else stream.compress(chunk)
+    return converted
+
+
+def _blob(digest: str) -> str:
+    return f"blobs/{digest.replace(':', '/')}"
+
+
+def _build_arguments(arguments: Mapping[str, str]) -> list[str]:
+    return [f"--build-arg={name}={value}" for name, value in arguments.items()]
+
+
+def _run(command: list[str]) -> str:
+    """Run a command and return what it printed; its diagnostics are shown only when it fails."""
+    try:
+        return subprocess.run(command, check=True, capture_output=True, text=True).stdout
+    except subprocess.CalledProcessError as error:
+        tail = "\n".join(f"{error.stdout}\n{error.stderr}".strip().splitlines()[-40:])
+        raise ImageError(f"{' '.join(command[:3])} ... failed with status {error.returncode}:\n{tail}") from None
+    except FileNotFoundError:
+        raise ImageError(f"there is no {command[0]} on this machine") from None
