@@ -1,7 +1,8 @@
 """Compiled models kept on disk between starts: found by what they were made from, checked before they are used.
 
-OpenVINO writes and reads the compiled model itself; it does notice a file that is not one, but says nothing, and does
-not notice damaged weights. So a cache entry is sealed with its size and a digest of its ends.
+OpenVINO has a cache of its own, which knows a model by its path, its time and its folder's size as the file system
+reports them: in a container built on another file system it finds nothing. Here a model is known by its content. An
+entry is sealed with its size and a digest of its ends, for OpenVINO does not notice damaged weights.
 """
 
 import hashlib
@@ -12,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 _log = logging.getLogger(__name__)
-_SEAL = "seal.json"
+_SEAL, _BLOB = "seal.json", "model.blob"
 # Of larger files the ends and the size stand for the whole: hashing 400 MB would take longer than loading them.
 _END_BYTES = 4 << 20
 
@@ -44,17 +45,26 @@ class CompiledCache:
         for name in ("saved_model.pb", "variables/variables.index"):
             key.update(_digest(version_folder / name).encode())
         folder = root / key.hexdigest()[:32]
+        others = [path for path in root.glob(f"*/{_SEAL}") if path.parent != folder]
         try:
             folder.mkdir(parents=True, exist_ok=True)
         except OSError as error:
             _log.warning("no compiled-model cache: cannot write", extra={"folder": str(folder), "error": str(error)})
             return None
         cache = cls(folder)
-        if cache._entries() and not cache.is_sealed():
+        if cache.blob.exists() and not cache.is_sealed():
             _log.warning("the compiled model in the cache is damaged: compiling anew", extra={"folder": str(folder)})
-            for path in cache._entries():
-                path.unlink()
+        elif others and not cache.blob.exists():
+            _log.warning(
+                "the cache holds no compiled model for this model, engine version, precision and CPU: compiling",
+                extra={"folder": str(root), "others": len(others)},
+            )
         return cache
+
+    @property
+    def blob(self) -> Path:
+        """Where the compiled model lies."""
+        return self.folder / _BLOB
 
     def is_sealed(self) -> bool:
         """Whether a compiled model lies here, as it was sealed."""
@@ -62,22 +72,27 @@ class CompiledCache:
             sealed = json.loads((self.folder / _SEAL).read_text(encoding="utf-8"))
         except (OSError, ValueError):
             return False
-        return bool(sealed) and sealed == self._digests()
+        return bool(sealed) and sealed == _digest(self.blob)
 
-    def seal(self) -> None:
-        """Note what lies here as whole; a cache that cannot be written is only slower the next time."""
-        aside = self.folder / f"{_SEAL}.{os.getpid()}"
+    def store(self, compiled: bytes | memoryview) -> bool:
+        """Keep a compiled model; written aside and renamed, so that a reader sees all of it or none.
+
+        Args:
+            compiled: Its bytes.
+
+        Returns:
+            Whether it is kept: a cache that cannot be written makes the next start slower, and no more than that.
+        """
+        aside = self.folder / f"{_BLOB}.{os.getpid()}"
         try:
-            aside.write_text(json.dumps(self._digests()), encoding="utf-8")
-            aside.rename(self.folder / _SEAL)
+            for path, content in ((self.blob, compiled), (self.folder / _SEAL, None)):
+                aside.write_bytes(json.dumps(_digest(self.blob)).encode() if content is None else content)
+                aside.replace(path)
         except OSError as error:
-            _log.warning("cannot seal the compiled model", extra={"folder": str(self.folder), "error": str(error)})
-
-    def _entries(self) -> list[Path]:
-        return sorted(self.folder.glob("*.blob"))
-
-    def _digests(self) -> dict[str, str]:
-        return {path.name: _digest(path) for path in self._entries()}
+            aside.unlink(missing_ok=True)
+            _log.warning("cannot keep the compiled model", extra={"folder": str(self.folder), "error": str(error)})
+            return False
+        return True
 
 
 def _digest(path: Path) -> str:

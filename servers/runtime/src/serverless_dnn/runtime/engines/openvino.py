@@ -1,5 +1,6 @@
 """OpenVINO: reads the same SavedModel directly, needs no TensorFlow, and runs it faster on a CPU."""
 
+import logging
 import queue
 import sys
 from collections.abc import Mapping
@@ -18,6 +19,7 @@ from serverless_dnn.runtime.errors import FailedPreconditionError, InvalidArgume
 from serverless_dnn.runtime.signature import DEFAULT_SIGNATURE, Signature
 from serverless_dnn.runtime.timing import Instance
 
+_log = logging.getLogger(__name__)
 _MIN_INT32, _MAX_INT32 = -(2**31), 2**31 - 1
 _CONVERTER = "openvino.tools.ovc"
 
@@ -53,7 +55,7 @@ class OpenVinoModel:
         version = openvino.__version__.split("-")[0]
         with instance.starting("load"):
             try:
-                self._compiled, compiled_cache = _compile(openvino, version_folder, options, threads)
+                self._compiled, self._blob, compiled_cache = _compile(openvino, version_folder, options, threads)
             except RuntimeError as error:
                 raise FailedPreconditionError(
                     f"openvino cannot load {version_folder}: {_last_line(error)}: use --engine tensorflow"
@@ -67,6 +69,11 @@ class OpenVinoModel:
         self._idle: queue.SimpleQueue[Any] = queue.SimpleQueue()
         for _ in range(self.concurrency):
             self._idle.put(self._compiled.create_infer_request())
+
+    def __del__(self) -> None:
+        """Let go of what reads the compiled model's memory map before the map itself."""
+        for name in ("_idle", "_compiled", "_blob"):
+            self.__dict__.pop(name, None)
 
     def run(self, signature: Signature, inputs: Mapping[str, NDArray[Any]]) -> dict[str, NDArray[Any]]:
         """Run the default signature; see ``LoadedModel.run``."""
@@ -137,28 +144,34 @@ def _core(openvino: Any) -> Any:
     return openvino.Core()
 
 
-def _compile(openvino: Any, version_folder: Path, options: EngineOptions, threads: int) -> tuple[Any, str]:
-    """Compile a model, or take it from the cache; returns it and what the cache had to do with it."""
+def _compile(openvino: Any, version_folder: Path, options: EngineOptions, threads: int) -> tuple[Any, Any, str]:
+    """Compile a model, or take it from the cache; returns it, what it reads from, and what the cache did."""
     settings: dict[str, Any] = {
         "PERFORMANCE_HINT": "LATENCY",
         "INFERENCE_PRECISION_HINT": options.precision,
         "INFERENCE_NUM_THREADS": threads,
     }
-    compiled_cache = None
+    place = None
     if options.cache_folder is not None:
         # Not by threads: a model compiled for some runs on any number, so a build machine may have others.
         built_with = f"{openvino.__version__} {options.precision}"
-        compiled_cache = CompiledCache.open(options.cache_folder, version_folder, built_with)
-    if compiled_cache is None:
-        return _core(openvino).compile_model(str(version_folder), "CPU", settings), "none"
-    hit = compiled_cache.is_sealed()
-    settings |= {"CACHE_DIR": str(compiled_cache.folder), "CACHE_MODE": "OPTIMIZE_SPEED"}
-    # Given the path, OpenVINO looks into the cache before it reads the model.
-    compiled = _core(openvino).compile_model(str(version_folder), "CPU", settings)
-    if not compiled_cache.is_sealed():
-        compiled_cache.seal()
-        hit = False
-    return compiled, "hit" if hit else "filled"
+        place = CompiledCache.open(options.cache_folder, version_folder, built_with)
+    if place is None:
+        return _core(openvino).compile_model(str(version_folder), "CPU", settings), None, "none"
+    if place.is_sealed():
+        try:
+            return *_import_blob(openvino, place.blob, settings), "hit"
+        except RuntimeError as error:
+            extra = {"folder": str(place.folder), "error": _last_line(error)}
+            _log.warning("openvino does not take the compiled model in the cache: compiling anew", extra=extra)
+    compiled = _core(openvino).compile_model(str(version_folder), "CPU", {**settings, "CACHE_MODE": "OPTIMIZE_SPEED"})
+    return compiled, None, "filled" if place.store(compiled.export_model().getbuffer()) else "none"
+
+
+def _import_blob(openvino: Any, path: Path, settings: Mapping[str, Any]) -> tuple[Any, Any]:
+    """A compiled model whose weights are its file's memory map, and that map; a stream would be copied."""
+    blob = openvino.Tensor(_shareable(np.asarray(np.memmap(path, np.uint8, "r"))), shared_memory=True)
+    return _core(openvino).import_model(blob, "CPU", settings), blob
 
 
 def _port(ports: Any, alias: str) -> Any:
