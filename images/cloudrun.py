@@ -49,7 +49,7 @@ class Start:
     epilog="""\b
 Examples:
   hatch run sdnn-models export mobilenet_v1 exported && hatch run images:cloudrun
-  hatch run images:cloudrun --flavour openvino --threads 4 --tag REGION-docker.pkg.dev/PROJECT/dnn/server
+  hatch run images:cloudrun --flavour openvino --tag REGION-docker.pkg.dev/PROJECT/dnn/server
   hatch run images:cloudrun --base debootstrap    # no registry: Debian's packages as the base""",
     context_settings={"max_content_width": 120},
 )
@@ -64,7 +64,6 @@ Examples:
 @click.option("--tag", default="sdnn-cloudrun", show_default=True, help="The image's name; the flavour is its tag.")
 @click.option("--base", help="The base image, or debootstrap to make one; the Dockerfile's own by default.")
 @click.option("--mirror", default="http://deb.debian.org/debian", show_default=True, help="Debian's, for debootstrap.")
-@click.option("--threads", default=2, show_default=True, type=click.IntRange(1), help="The vCPUs of an instance.")
 @click.option("--precision", default="f32", show_default=True, type=click.Choice(["f32", "bf16"]))
 @click.option("--starts", default=5, show_default=True, type=click.IntRange(0), help="Cold starts; 0 builds alone.")
 def main(
@@ -73,7 +72,6 @@ def main(
     tag: str,
     base: str | None,
     mirror: str,
-    threads: int,
     precision: str,
     starts: int,
 ) -> None:
@@ -85,7 +83,6 @@ def main(
         raise click.UsageError(f"{models} is not inside {_ROOT}, the build's context: export the models there")
     arguments = {
         "MODEL_DIR": str(models.resolve().relative_to(_ROOT)),
-        "THREADS": str(threads),
         "PRECISION": precision,
     }
     try:

@@ -38,10 +38,10 @@ resource "google_cloud_run_v2_service" "server" {
         container_port = 8080
       }
 
-      # As many as the image was built with, or its compiled models do not fit.
+      # The server's own bound, the same as the platform's.
       env {
-        name  = "SDNN_THREADS"
-        value = tostring(var.cpu)
+        name  = "SDNN_CONCURRENCY"
+        value = tostring(var.concurrency)
       }
 
       resources {

@@ -35,7 +35,7 @@ variable "invokers" {
 variable "cpu" {
   type        = number
   default     = 2
-  description = "vCPUs of an instance, and the THREADS the image was built with."
+  description = "vCPUs of an instance."
 }
 
 variable "memory" {

@@ -81,15 +81,16 @@ def test_every_variable_set_is_one_the_server_reads(source: str) -> None:
 
 
 def test_the_server_takes_the_values_of_image_and_service() -> None:
-    fill = {"FLAVOUR": "openvino", "THREADS": build_argument("THREADS"), "PRECISION": build_argument("PRECISION")}
+    fill = {"FLAVOUR": "openvino", "PRECISION": build_argument("PRECISION")}
     values = {
         name: re.sub(r"\$\{(\w+)\}", lambda match: fill[match[1]], value) for name, value in image_environment().items()
     }
     built = ServerSettings.from_environment(values)
     deployed = ServerSettings.from_environment(values | {entry["name"]: entry["value"] for entry in CONTAINER["env"]})
-    # A compiled model fits only the threads it was compiled for, and an instance has that many vCPUs.
+    # A compiled model fits only the precision it was compiled for.
     assert deployed.engine == built.engine
-    assert str(built.engine.threads) == CONTAINER["resources"]["limits"]["cpu"]
+    assert built.engine.cache_folder == Path("/cache")
+    assert deployed.concurrency == REVISION["spec"]["containerConcurrency"]
 
 
 def test_terraform_uses_the_variables_it_declares_and_defaults_to_the_same_service() -> None:
