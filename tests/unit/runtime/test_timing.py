@@ -31,7 +31,7 @@ def test_a_phase_that_raises_still_counts() -> None:
     assert timer.phases_ns == {"compute": 20}
 
 
-def test_only_the_first_answer_tells_the_cold_start() -> None:
+def test_only_the_first_prediction_tells_the_cold_start() -> None:
     instance = Instance(id="abc", engine='openvino "x"'.replace('"', ""))
     with instance.starting("load"):
         pass
@@ -39,8 +39,10 @@ def test_only_the_first_answer_tells_the_cold_start() -> None:
     timer = PhaseTimer()
     timer.add("compute", 1_500_000)
 
+    metadata = parse_server_timing(instance.server_timing(PhaseTimer()))
     first, second = (parse_server_timing(instance.server_timing(timer)) for _ in range(2))
 
+    assert not metadata.is_cold
     assert first.is_cold
     assert not second.is_cold
     assert {"cold", "load", "compute", "total"} == set(first.phases_ms)

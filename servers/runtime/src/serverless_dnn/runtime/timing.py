@@ -106,7 +106,7 @@ class Instance:
             self._cold_ns = time.clock_gettime_ns(time.CLOCK_BOOTTIME) - self.birth_ns
 
     def server_timing(self, timer: PhaseTimer) -> str:
-        """The ``Server-Timing`` text of one answer; the instance's first answer adds the phases of its cold start.
+        """The ``Server-Timing`` text of one answer; the instance's first prediction adds its cold start.
 
         Args:
             timer: The request's timer.
@@ -117,6 +117,9 @@ class Instance:
         metrics = [_metric(name, dur_ns) for name, dur_ns in timer.phases_ns.items()]
         metrics.append(_metric("total", timer.total_ns()))
         metrics.append(f'instance;desc="{self.id}"')
+        # Told with a prediction, not with a question for metadata that happens to come first.
+        if "compute" not in timer.phases_ns:
+            return ", ".join(metrics)
         with self._lock:
             first, self._told = not self._told, True
         if first and self._cold_ns is not None:
