@@ -16,7 +16,7 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 import click
 from batching_rows import batching_rows
 from codec_rows import codec_rows, wire_rows
-from engine_rows import engine_rows
+from engine_rows import engine_rows, thread_rows
 from overhead_rows import client_rows, overhead_rows
 from platform_rows import cold_rows, serve_rows
 from rich.console import Console
@@ -33,6 +33,7 @@ _GROUPS: dict[str, Callable[[Path], Iterator[Row]]] = {
     "client": lambda _models: client_rows(),
     "overhead": lambda _models: overhead_rows(),
     "engine": engine_rows,
+    "threads": thread_rows,
     "serve": serve_rows,
     "cold": cold_rows,
     "batching": batching_rows,
@@ -48,12 +49,12 @@ _GROUPS: dict[str, Callable[[Path], Iterator[Row]]] = {
 def main(names: tuple[str, ...], json_path: Path | None, models_dir: Path) -> None:
     """Measure the rows of the groups NAME, all by default.
 
-    The groups are codec, wire, client, overhead, engine, serve, cold and batching.
+    The groups are codec, wire, client, overhead, engine, threads, serve, cold and batching.
     """
     if unknown := set(names) - set(_GROUPS):
         raise click.BadParameter(f"there are no rows {', '.join(sorted(unknown))}; there are {', '.join(_GROUPS)}")
     chosen = [group for group in _GROUPS if not names or group in names]
-    if {"engine", "serve", "cold", "batching"} & set(chosen):
+    if {"engine", "threads", "serve", "cold", "batching"} & set(chosen):
         for model in MODELS:
             export_if_missing(model, models_dir)
     rows: list[Row] = []

@@ -15,9 +15,9 @@ from serverless_dnn.runtime.timing import Instance
 
 def main() -> None:
     """Load the model named by the arguments and answer rounds."""
-    folder, name, engine, precision, graph = sys.argv[1:6]
+    folder, name, engine, precision, graph, threads = sys.argv[1:7]
     signatures = read_signatures(Path(folder))
-    options = EngineOptions(name=engine, precision=precision, graph=graph)  # type: ignore[arg-type]
+    options = EngineOptions(name=engine, precision=precision, graph=graph, threads=int(threads) or None)  # type: ignore[arg-type]
     model, inputs = load_model(Path(folder), signatures, options, Instance()), make_request(name)
     signature = signatures["serving_default"]
     for line in sys.stdin:
