@@ -17,6 +17,7 @@ import click
 from codec_rows import codec_rows, wire_rows
 from engine_rows import engine_rows
 from overhead_rows import client_rows, overhead_rows
+from peer_rows import floor_rows, peer_rows
 from platform_rows import cold_rows, serve_rows
 from rich.console import Console
 from rich.table import Table
@@ -34,6 +35,8 @@ _GROUPS: dict[str, Callable[[Path], Iterator[Row]]] = {
     "engine": engine_rows,
     "serve": serve_rows,
     "cold": cold_rows,
+    "floor": lambda _models: floor_rows(),
+    "peer": peer_rows,
 }
 
 
@@ -44,11 +47,14 @@ _GROUPS: dict[str, Callable[[Path], Iterator[Row]]] = {
 )
 @click.option("--models-dir", default=".cache/models", show_default=True, type=click.Path(path_type=Path))
 def main(names: tuple[str, ...], json_path: Path | None, models_dir: Path) -> None:
-    """Measure the rows of the groups NAME, all by default: codec, wire, client, overhead, engine, serve, cold."""
+    """Measure the rows of the groups NAME, all by default.
+
+    They are codec, wire, client, overhead, engine, serve, cold, floor and peer.
+    """
     if unknown := set(names) - set(_GROUPS):
         raise click.BadParameter(f"there are no rows {', '.join(sorted(unknown))}; there are {', '.join(_GROUPS)}")
     chosen = [group for group in _GROUPS if not names or group in names]
-    if {"engine", "serve", "cold"} & set(chosen):
+    if {"engine", "serve", "cold", "peer"} & set(chosen):
         for model in MODELS:
             export_if_missing(model, models_dir)
     rows: list[Row] = []
