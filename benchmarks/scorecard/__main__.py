@@ -18,6 +18,7 @@ from batching_rows import batching_rows
 from codec_rows import codec_rows, wire_rows
 from engine_rows import engine_rows, thread_rows
 from overhead_rows import client_rows, overhead_rows
+from peer_rows import floor_rows, peer_rows
 from platform_rows import cold_rows, serve_rows
 from rich.console import Console
 from rich.table import Table
@@ -37,6 +38,8 @@ _GROUPS: dict[str, Callable[[Path], Iterator[Row]]] = {
     "serve": serve_rows,
     "cold": cold_rows,
     "batching": batching_rows,
+    "floor": lambda _models: floor_rows(),
+    "peer": peer_rows,
 }
 
 
@@ -49,12 +52,12 @@ _GROUPS: dict[str, Callable[[Path], Iterator[Row]]] = {
 def main(names: tuple[str, ...], json_path: Path | None, models_dir: Path) -> None:
     """Measure the rows of the groups NAME, all by default.
 
-    The groups are codec, wire, client, overhead, engine, threads, serve, cold and batching.
+    The groups are codec, wire, client, overhead, engine, threads, serve, cold, batching, floor and peer.
     """
     if unknown := set(names) - set(_GROUPS):
         raise click.BadParameter(f"there are no rows {', '.join(sorted(unknown))}; there are {', '.join(_GROUPS)}")
     chosen = [group for group in _GROUPS if not names or group in names]
-    if {"engine", "threads", "serve", "cold", "batching"} & set(chosen):
+    if {"engine", "threads", "serve", "cold", "batching", "peer"} & set(chosen):
         for model in MODELS:
             export_if_missing(model, models_dir)
     rows: list[Row] = []

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import grpc
 import numpy as np
+from identity_model import SIZES, save_identity
 from rows import Row, quartiles, ratio_row
 
 from serverless_dnn.bench.platforms.base import DeployOptions
@@ -17,23 +18,10 @@ from serverless_dnn.bench.platforms.cloudrun import LocalCloudRun
 from serverless_dnn.bench.processes import start_server
 from serverless_dnn.client.messages import ModelAddress, encode_request
 
-_SIZES = {"6kB": 1_500, "0.6MB": 150_528, "4.9MB": 1_228_800}
 _ROUNDS = 200
 _OPTIONS = [("grpc.max_receive_message_length", -1), ("grpc.max_send_message_length", -1)]
 _IMPORTS = 7
 
-_MAKE_IDENTITY = """
-import sys
-import tensorflow as tf
-
-class Identity(tf.Module):
-    @tf.function(input_signature=[tf.TensorSpec([None], tf.float32, "x")])
-    def serve(self, x):
-        return {"y": tf.identity(x)}
-
-module = Identity()
-tf.saved_model.save(module, sys.argv[1], {"serving_default": module.serve})
-"""
 _ECHO = """
 import asyncio, json, os
 import grpc.aio
@@ -61,11 +49,9 @@ def overhead_rows() -> Iterator[Row]:
     """``overhead.cloudrun.<bytes>``: p50 of an identity model, of that of the echo, over one channel each."""
     with tempfile.TemporaryDirectory() as folder:
         root = Path(folder)
-        subprocess.run(
-            [sys.executable, "-c", _MAKE_IDENTITY, str(root / "identity" / "1")], check=True, capture_output=True
-        )
+        identity = save_identity(root / "identity")
         echo = start_server([sys.executable, "-c", _ECHO], {}, root / "echo.log")
-        served = LocalCloudRun(DeployOptions("identity", root / "identity", root / "logs", engine="openvino"))
+        served = LocalCloudRun(DeployOptions("identity", identity, root / "logs", engine="openvino"))
         try:
             served.ensure_instance()
             targets = (f"127.0.0.1:{echo.wait_ready(30)}", served.url.removeprefix("grpc://"))
@@ -75,7 +61,7 @@ def overhead_rows() -> Iterator[Row]:
             ):
                 bare = one.unary_unary("/echo.Echo/Echo")
                 predict = other.unary_unary("/tensorflow.serving.PredictionService/Predict")
-                for label, count in _SIZES.items():
+                for label, count in SIZES.items():
                     body = encode_request(ModelAddress("identity"), {"x": np.ones(count, np.float32)})
                     timed: tuple[list[float], list[float]] = ([], [])
                     for number in range(20 + _ROUNDS):

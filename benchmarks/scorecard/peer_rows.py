@@ -1,0 +1,118 @@
+"""Our server against other model servers, with the same model, bytes and concurrency; and our server's own floor."""
+
+import statistics
+import tempfile
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
+from pathlib import Path
+
+import numpy as np
+from identity_model import SIZES, save_identity
+from peer_calls import MODEL, PREDICT, Call, Payload
+from peer_servers import PEERS, Peer, PeerError, find_command, first_answer, guarded, start_peer
+from rows import Row, interleave, quartiles, ratio_row
+
+from serverless_dnn.bench.experiment import MAX_DIFFERENCE
+from serverless_dnn.bench.platforms.base import DeployOptions
+from serverless_dnn.bench.platforms.cloudrun import LocalCloudRun
+from serverless_dnn.models.workload import make_request
+
+_BAR = 1.5
+_CONCURRENCY = 8
+_MODEL = "mobilenet_v1"
+_MAX_ROUNDS, _MIN_ROUNDS = 200, 15
+_LATENCY_S = 8.0
+_THROUGHPUT_ROUNDS = 7
+_THROUGHPUT_ROUND_S = 1.0
+_MAX_REQUESTS = 800
+_FLOOR_REQUESTS = 2000
+
+
+def peer_rows(models: Path) -> Iterator[Row]:
+    """``peer.<name>.<model-or-size>.<latency|throughput>``.
+
+    Args:
+        models: A folder of the exported models.
+    """
+    with tempfile.TemporaryDirectory() as folder:
+        root = Path(folder)
+        identity = [Payload(label, "x", np.ones(count, np.float32)) for label, count in SIZES.items()]
+        ((name, array),) = make_request(_MODEL).items()
+        payloads = {save_identity(root / "identity"): identity, models / _MODEL: [Payload(_MODEL, name, array)]}
+        for peer in PEERS:
+            try:
+                command = find_command(peer)
+                for number, (model_folder, sent) in enumerate(payloads.items()):
+                    yield from _compare(peer, command, model_folder, sent, root / f"{peer.name}-{number}")
+            except PeerError as error:
+                yield Row(f"peer.{peer.name}", None, _BAR, "n/a", "x", None, 0, str(error))
+
+
+def _compare(peer: Peer, command: str, folder: Path, payloads: list[Payload], work: Path) -> Iterator[Row]:
+    work.mkdir()
+    with ExitStack() as running:
+        process, address = start_peer(running, peer, command, folder, work)
+        our_address = _start_ours(running, folder, work)
+        for payload in payloads:
+            with ExitStack() as open_calls:
+                ours = PREDICT.open(open_calls, our_address, payload)
+                theirs = peer.protocol.open(open_calls, address, payload)
+                expected, found = PREDICT.decode(ours()), peer.protocol.decode(first_answer(process, theirs))
+                if expected.shape != found.shape or not np.allclose(expected, found, rtol=0, atol=MAX_DIFFERENCE):
+                    raise PeerError(f"its answer to {payload.label} is not ours: {found[:5]}, not {expected[:5]}")
+                yield from _measure(f"peer.{peer.name}.{payload.label}", peer.title, ours, guarded(theirs))
+
+
+def _start_ours(running: ExitStack, folder: Path, work: Path) -> str:
+    server = LocalCloudRun(DeployOptions(MODEL, folder, work / "logs", engine="openvino"))
+    running.callback(server.stop)
+    server.ensure_instance()
+    return server.url.removeprefix("grpc://")
+
+
+def _measure(name: str, title: str, ours: Call, theirs: Call) -> Iterator[Row]:
+    sides = {"theirs": theirs, "ours": ours}
+    tried = interleave(sides, 3)
+    theirs_s = statistics.median(tried["theirs"])
+    rounds = int(_LATENCY_S / (theirs_s + statistics.median(tried["ours"])))
+    timed = interleave(sides, min(max(rounds, _MIN_ROUNDS), _MAX_ROUNDS), warm_up=5)
+    note = f"p50 of {title} / of sdnn-cloudrun, one request at a time"
+    yield ratio_row(f"{name}.latency", timed["theirs"], timed["ours"], _BAR, note)
+
+    requests = min(max(int(_THROUGHPUT_ROUND_S / theirs_s), 2 * _CONCURRENCY), _MAX_REQUESTS)
+    with ThreadPoolExecutor(_CONCURRENCY) as threads:
+        bursts = {side: lambda call=call: _burst(threads, call, requests) for side, call in sides.items()}
+        timed = interleave(bursts, _THROUGHPUT_ROUNDS, warm_up=1)
+    each = {side: [seconds / requests for seconds in values] for side, values in timed.items()}
+    note = f"a request's share of the time in {title} / in sdnn-cloudrun, concurrency {_CONCURRENCY}"
+    yield ratio_row(f"{name}.throughput", each["theirs"], each["ours"], _BAR, note)
+
+
+def _burst(threads: ThreadPoolExecutor, call: Call, requests: int) -> None:
+    for _ in threads.map(lambda _: call(), range(requests)):
+        pass
+
+
+def floor_rows() -> Iterator[Row]:
+    """``floor.cloudrun.null``: our server with a model that returns the one number it gets; nothing can be faster."""
+    with tempfile.TemporaryDirectory() as folder, ExitStack() as running:
+        root = Path(folder)
+        address = _start_ours(running, save_identity(root / "identity"), root)
+        call = PREDICT.open(running, address, Payload("null", "x", np.ones(1, np.float32)))
+        latencies = interleave({"ours": call}, 1000, warm_up=100)["ours"]
+        with ThreadPoolExecutor(_CONCURRENCY) as threads:
+            rounds = interleave({"ours": lambda: _burst(threads, call, _FLOOR_REQUESTS)}, _THROUGHPUT_ROUNDS)["ours"]
+    values = {
+        "latency": ([seconds * 1e3 for seconds in latencies], "ms", "p50 of an identity model of one float"),
+        "throughput": (
+            [_FLOOR_REQUESTS / seconds for seconds in rounds],
+            "requests/s",
+            f"the same, concurrency {_CONCURRENCY}",
+        ),
+    }
+    for kind, (measured, unit, note) in values.items():
+        value = statistics.median(measured)
+        yield Row(
+            f"floor.cloudrun.null.{kind}", value, 0, "n/a", unit, quartiles(measured), len(measured), f"no bar: {note}"
+        )

@@ -1,0 +1,23 @@
+"""MLServer's model; ``model-settings.json`` names it, ``settings.json`` has the server's settings.
+
+Access logs and metrics are off, and so are worker processes: handing tensors to one takes longer than it gains.
+"""
+
+from mlserver import MLModel
+from mlserver.codecs import NumpyCodec
+from mlserver.types import InferenceRequest, InferenceResponse
+from openvino_engine import OpenVinoEngine
+
+
+class OpenVinoModel(MLModel):
+    """A SavedModel in OpenVINO."""
+
+    async def load(self) -> bool:
+        """Load the model."""
+        self._engine = OpenVinoEngine()
+        return True
+
+    async def predict(self, payload: InferenceRequest) -> InferenceResponse:
+        """Predict, through the codec that MLServer has for arrays."""
+        output = self._engine.run(NumpyCodec.decode_input(payload.inputs[0]))
+        return InferenceResponse(model_name=self.name, outputs=[NumpyCodec.encode_output("output", output)])
