@@ -37,7 +37,7 @@ def peer_rows(models: Path) -> Iterator[Row]:
     """
     with tempfile.TemporaryDirectory() as folder:
         root = Path(folder)
-        identity = [Payload(label, "x", np.ones(count, np.float32)) for label, count in SIZES.items()]
+        identity = [Payload(label, "x", np.arange(count, dtype=np.float32)) for label, count in SIZES.items()]
         ((name, array),) = make_request(_MODEL).items()
         payloads = {save_identity(root / "identity"): identity, models / _MODEL: [Payload(_MODEL, name, array)]}
         for peer in PEERS:
