@@ -1,4 +1,4 @@
-"""Calls of prepared bytes: what a client adds is little, and as much on both sides."""
+"""Calls of prepared bytes: what a client adds is little, and with gRPC the same on both sides."""
 
 import threading
 from collections.abc import Callable

@@ -1,6 +1,7 @@
 """MLServer's model; ``model-settings.json`` names it, ``settings.json`` has the server's settings.
 
-Access logs and metrics are off, and so are worker processes: handing tensors to one takes longer than it gains.
+Access logs and metrics are off, and so are worker processes: every array would be pickled to them and back, and those
+of MLServer 1.7.1 do not start with uvloop 0.23.
 """
 
 from mlserver import MLModel
