@@ -7,7 +7,7 @@ prediction: the event loop only moves bytes.
 import asyncio
 import logging
 import time
-from collections.abc import Callable, Hashable
+from collections.abc import Callable
 from concurrent.futures import Executor
 from contextvars import ContextVar
 from typing import TypeAlias, TypeVar
@@ -25,7 +25,6 @@ from serverless_dnn.runtime.errors import (
     UnavailableError,
     status_of,
 )
-from serverless_dnn.runtime.short_calls import ShortCalls
 from serverless_dnn.runtime.timing import Instance, PhaseTimer
 
 _log = logging.getLogger(__name__)
@@ -53,8 +52,6 @@ class GrpcCalls:
         instance: Names this process in every answer.
         executor: Threads to work in.
         concurrency: The most calls in work or waiting at once.
-        short_calls_here: Work on calls that have proved short on the event loop itself; not for calls that wait for
-            one another, as those of a batch do.
         observer: Is told of every call's end.
 
     Attributes:
@@ -63,18 +60,11 @@ class GrpcCalls:
     """
 
     def __init__(
-        self,
-        instance: Instance,
-        executor: Executor,
-        *,
-        concurrency: int,
-        short_calls_here: bool = False,
-        observer: CallObserver | None = None,
+        self, instance: Instance, executor: Executor, *, concurrency: int, observer: CallObserver | None = None
     ) -> None:
         self._instance = instance
         self._executor = executor
         self._concurrency = concurrency
-        self._short_calls = ShortCalls() if short_calls_here else None
         self._observer = observer
         self._draining = False
         self._last_refused_ns = 0
@@ -99,7 +89,7 @@ class GrpcCalls:
             self.accepted += 1
             enter_call(context)
             try:
-                answer = await self.in_thread(work, body, timer, deadline_of(context), (name, len(body)))
+                answer = await self.in_thread(work, body, timer, deadline_of(context))
             except ServingError as error:
                 self.answered += 1
                 self.ended(name, error, timer)
@@ -129,17 +119,14 @@ class GrpcCalls:
 
         return grpc.unary_unary_rpc_method_handler(handle)
 
-    async def in_thread(
-        self, work: Work, body: bytes, timer: PhaseTimer, deadline_ns: int | None, kind: Hashable | None = None
-    ) -> bytes:
-        """Work on one request in a thread, or here when its kind has proved short and nothing else is in work.
+    async def in_thread(self, work: Work, body: bytes, timer: PhaseTimer, deadline_ns: int | None) -> bytes:
+        """Work on one request in a thread.
 
         Args:
             work: Makes the answer.
             body: The request's bytes.
             timer: Takes the time waited for a thread (``queue``).
             deadline_ns: Until when the call may wait, on the clock of ``time.perf_counter_ns``.
-            kind: What calls of about the same length have in common; ``None`` always takes a thread.
 
         Returns:
             The answer's bytes.
@@ -165,18 +152,11 @@ class GrpcCalls:
             timer.add("queue", started_ns - queued_ns)
             if deadline_ns is not None and deadline_ns <= started_ns:
                 raise DeadlineExceededError("the deadline passed before a thread was free")
-            if self._short_calls is None or kind is None:
-                return work(body, timer, deadline_ns)
-            cpu_ns = time.thread_time_ns()
-            try:
-                return work(body, timer, deadline_ns)
-            finally:
-                self._short_calls.note(kind, time.thread_time_ns() - cpu_ns, time.perf_counter_ns() - started_ns)
+            return work(body, timer, deadline_ns)
 
-        here = self._short_calls is not None and not self._in_work and self._short_calls.is_short(kind)
         self._in_work += 1
         try:
-            return run() if here else await asyncio.get_running_loop().run_in_executor(self._executor, run)
+            return await asyncio.get_running_loop().run_in_executor(self._executor, run)
         except ServingError:
             raise
         except Exception as error:

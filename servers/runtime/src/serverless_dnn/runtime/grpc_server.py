@@ -70,13 +70,7 @@ class GrpcServer:
                 ("grpc.so_reuseport", 0),
             ],
         )
-        self._calls = calls = GrpcCalls(
-            instance,
-            self._executor,
-            concurrency=settings.concurrency,
-            short_calls_here=settings.batching is None,
-            observer=observer,
-        )
+        self._calls = calls = GrpcCalls(instance, self._executor, concurrency=settings.concurrency, observer=observer)
         service = GrpcService(
             repository, calls, max_body_bytes=settings.max_body_bytes, reload_folders=settings.reload_folders
         )
