@@ -15,8 +15,10 @@ import tensorflow as tf
 import urllib3
 from tensorflow_serving.apis import (
     classification_pb2,
+    get_model_status_pb2,
     inference_pb2,
     input_pb2,
+    model_service_pb2_grpc,
     predict_pb2,
     prediction_service_pb2_grpc,
     regression_pb2,
@@ -248,6 +250,50 @@ def test_versions_and_labels(stub: Any, served: Served) -> None:
     assert _rest(served, "GET", "/v1/models/half_plus_two/labels/stable/metadata")[1]["model_spec"]["version"] == "1"
     statuses = _rest(served, "GET", "/v1/models/half_plus_two")[1]["model_version_status"]
     assert [(status["version"], status["state"]) for status in statuses] == [("12", "AVAILABLE"), ("1", "AVAILABLE")]
+
+
+def test_status_of_a_version_and_of_a_label(served: Served) -> None:
+    request = get_model_status_pb2.GetModelStatusRequest()
+    request.model_spec.name = "half_plus_two"
+    with grpc.insecure_channel(served.grpc) as channel:
+        stub = model_service_pb2_grpc.ModelServiceStub(channel)
+        request.model_spec.version.value = 1
+        assert [status.version for status in stub.GetModelStatus(request, timeout=30).model_version_status] == [1]
+        # As the original: a label is taken no notice of.
+        request.model_spec.version_label = "nope"
+        both = stub.GetModelStatus(request, timeout=30).model_version_status
+        assert [status.version for status in both] == [12, 1]
+        request.model_spec.version.value = 7
+        with pytest.raises(grpc.RpcError) as raised:
+            stub.GetModelStatus(request, timeout=30)
+    assert raised.value.code() is grpc.StatusCode.NOT_FOUND
+    assert raised.value.details() == "Could not find version 7 of model half_plus_two"
+
+
+def test_long_messages_are_cut(stub: Any) -> None:
+    with pytest.raises(grpc.RpcError) as raised:
+        stub.Predict(_predict("n" * 2000, x=_X), timeout=30)
+
+    assert len(raised.value.details()) == 1024
+    assert raised.value.details().endswith("...TRUNCATED")
+
+
+def test_a_deadline_that_passes_is_deadline_exceeded(zoo: Path, start_server: Callable[..., Any]) -> None:
+    target, _ = start_server(
+        "sdnn-model-server",
+        "--port=0",
+        "--host=127.0.0.1",
+        "--engine=openvino",
+        "--model_name=inception_v3",
+        f"--model_base_path={zoo}/inception_v3",
+    )
+    with grpc.insecure_channel(target) as channel:
+        stub = prediction_service_pb2_grpc.PredictionServiceStub(channel)
+        request = _predict("inception_v3", input=np.zeros((8, 299, 299, 3), np.float32))
+        with pytest.raises(grpc.RpcError) as raised:
+            stub.Predict(request, timeout=0.01)
+        assert raised.value.code() is grpc.StatusCode.DEADLINE_EXCEEDED
+        assert stub.Predict(request, timeout=60).outputs["predictions"].tensor_shape.dim[0].size == 8
 
 
 def test_the_unix_socket_answers(served: Served) -> None:
