@@ -1,7 +1,6 @@
 """OpenVINO: reads the same SavedModel directly, needs no TensorFlow, and runs it faster on a CPU."""
 
 import logging
-import queue
 import sys
 from collections.abc import Mapping
 from functools import cache
@@ -22,6 +21,7 @@ from serverless_dnn.runtime.timing import Instance
 _log = logging.getLogger(__name__)
 _MIN_INT32, _MAX_INT32 = -(2**31), 2**31 - 1
 _CONVERTER = "openvino.tools.ovc"
+_SMALL_BYTES = 16 << 10
 
 
 class OpenVinoModel:
@@ -66,9 +66,8 @@ class OpenVinoModel:
         self._outputs = {alias: _port(self._compiled.outputs, alias) for alias in self._signature.outputs}
         self.info = EngineInfo("openvino", version, options.precision, threads, reason, compiled_cache)
         self.concurrency = int(self._compiled.get_property("OPTIMAL_NUMBER_OF_INFER_REQUESTS"))
-        self._idle: queue.SimpleQueue[Any] = queue.SimpleQueue()
-        for _ in range(self.concurrency):
-            self._idle.put(self._compiled.create_infer_request())
+        # The last one used first: its memory is still in the caches.
+        self._idle = [self._compiled.create_infer_request() for _ in range(self.concurrency)]
 
     def __del__(self) -> None:
         """Let go of what reads the compiled model's memory map before the map itself."""
@@ -87,17 +86,59 @@ class OpenVinoModel:
                     f"input {alias} holds {array.max()} and {array.min()}, and openvino computes 64-bit integers in 32 "
                     "bits: use --engine tensorflow"
                 )
-        request = self._idle.get()
+        lease = _Lease(self)
+        request = lease.request
         try:
             for alias, array in inputs.items():
                 request.set_tensor(self._inputs[alias], self._tensor(_shareable(array), shared_memory=True))
-            request.infer()
-            # The request reuses its output memory for the next caller.
-            return {alias: request.get_tensor(port).data.copy() for alias, port in self._outputs.items()}
+            # Otherwise every output would be copied into a dictionary that nobody reads.
+            request.infer(share_outputs=True)
+            return {alias: _leased(request.get_tensor(port).data, lease) for alias, port in self._outputs.items()}
         except RuntimeError as error:
             raise InvalidArgumentError(f"the model refused the inputs: {_last_line(error)}") from error
-        finally:
-            self._idle.put(request)
+
+    def take_request(self) -> Any:
+        """A request that nobody uses; a new one while the outputs of all others are still read."""
+        try:
+            return self._idle.pop()
+        except IndexError:
+            return self._compiled.create_infer_request()
+
+    def give_back(self, request: Any) -> None:
+        """Let a request be used again."""
+        self._idle.append(request)
+
+
+class _Lease:
+    """One use of a request, which ends when the last array that reads its memory is gone.
+
+    It holds the model as well, whose memory map the request reads.
+    """
+
+    __slots__ = ("_model", "request")
+
+    def __init__(self, model: OpenVinoModel) -> None:
+        self._model = model
+        self.request = model.take_request()
+
+    def __del__(self) -> None:
+        """Give the request back, in whatever thread this is."""
+        self._model.give_back(self.request)
+
+
+class _LeasedMemory:
+    """An output's memory, which a lease keeps from being written anew."""
+
+    __slots__ = ("__array_interface__", "_lease", "_output")
+
+    def __init__(self, output: NDArray[Any], lease: _Lease) -> None:
+        self.__array_interface__ = output.__array_interface__
+        self._output, self._lease = output, lease
+
+
+def _leased(output: NDArray[Any], lease: _Lease) -> NDArray[Any]:
+    # Without elements there is no memory; a copy of few is cheaper than a lease.
+    return np.asarray(_LeasedMemory(output, lease)) if output.nbytes > _SMALL_BYTES else output.copy()
 
 
 class _WritableView:
@@ -150,6 +191,8 @@ def _compile(openvino: Any, version_folder: Path, options: EngineOptions, thread
         "PERFORMANCE_HINT": "LATENCY",
         "INFERENCE_PRECISION_HINT": options.precision,
         "INFERENCE_NUM_THREADS": threads,
+        # Pinned to CPUs, several instances on one host would crowd the same ones, and every call would pin anew.
+        "ENABLE_CPU_PINNING": False,
     }
     place = None
     if options.cache_folder is not None:
