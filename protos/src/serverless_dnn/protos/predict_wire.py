@@ -5,11 +5,13 @@ few bytes around them are written and read by hand, and everything else is left 
 plain form that protobuf's own writers give is parsed by protobuf (https://protobuf.dev/programming-guides/encoding/).
 """
 
+import math
 from collections.abc import Mapping
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
-from google.protobuf.message import DecodeError, Message
+from google.protobuf.message import DecodeError
 from numpy.typing import ArrayLike, NDArray
 
 from serverless_dnn.protos.dtypes import data_type_of
@@ -21,8 +23,6 @@ _REQUEST_INPUTS, _RESPONSE_OUTPUTS = 2, 1
 _ENTRY_KEY, _ENTRY_VALUE = 1, 2
 _ENTRY = [(_ENTRY_KEY, LENGTH_DELIMITED), (_ENTRY_VALUE, LENGTH_DELIMITED)]
 _TENSOR_CONTENT = 4
-# Below this a tensor is cheaper to parse by protobuf than by hand.
-_SMALL_BYTES = 256
 
 _Piece = bytes | memoryview
 
@@ -44,7 +44,7 @@ def encode_predict_request(
         TensorCodecError: An array has no tensor form; the text starts with the input's name.
     """
     rest = predict_pb2.PredictRequest(model_spec=spec, output_filter=output_filter)
-    return _encode(rest, _REQUEST_INPUTS, inputs)
+    return _encode(rest.SerializeToString(), _REQUEST_INPUTS, inputs)
 
 
 def encode_predict_response(spec: model_spec_pb2.ModelSpec, outputs: Mapping[str, ArrayLike]) -> bytes:
@@ -60,7 +60,8 @@ def encode_predict_response(spec: model_spec_pb2.ModelSpec, outputs: Mapping[str
     Raises:
         TensorCodecError: An array has no tensor form; the text starts with the output's name.
     """
-    return _encode(predict_pb2.PredictResponse(model_spec=spec), _RESPONSE_OUTPUTS, outputs)
+    rest = predict_pb2.PredictResponse(model_spec=spec)
+    return _encode(rest.SerializeToString(), _RESPONSE_OUTPUTS, outputs)
 
 
 def decode_predict_request(
@@ -91,32 +92,43 @@ def decode_predict_response(
     return rest, arrays
 
 
-def _encode(rest: Message, field: int, arrays: Mapping[str, ArrayLike]) -> bytes:
+def _encode(rest: bytes, field: int, arrays: Mapping[str, ArrayLike]) -> bytes:
     pieces: list[_Piece] = []
-    for name, array in arrays.items():
+    for name, given in arrays.items():
+        array = np.asarray(given)
         try:
-            tensor = _tensor_pieces(np.asarray(array))
+            if array.nbytes and array.dtype.kind not in "OSU" and array.dtype.byteorder != ">":
+                # As plain bytes: the buffer protocol does not know bfloat16.
+                content = np.ascontiguousarray(array).reshape(-1).view(np.uint8).data
+                pieces += (_head_before_content(field, name, array.dtype, array.shape), content)
+            else:
+                tensor = encode_tensor(array).SerializeToString()
+                pieces += (_entry_head(field, name, len(tensor)), tensor)
         except TensorCodecError as error:
             raise TensorCodecError(f"{name}: {error}") from None
-        key = name.encode()
-        size = sum(map(len, tensor))
-        head = b"".join(
-            (encode_key(_ENTRY_KEY), encode_varint(len(key)), key, encode_key(_ENTRY_VALUE), encode_varint(size))
-        )
-        pieces += (encode_key(field), encode_varint(len(head) + size), head, *tensor)
-    pieces.append(rest.SerializeToString())
+    pieces.append(rest)
     return b"".join(pieces)
 
 
-def _tensor_pieces(array: NDArray[Any]) -> list[_Piece]:
-    if array.nbytes < _SMALL_BYTES or array.dtype.kind in "OSU" or array.dtype.byteorder == ">":
-        return [encode_tensor(array).SerializeToString()]
-    shape = tensor_pb2.TensorShapeProto(dim=[tensor_pb2.TensorShapeProto.Dim(size=size) for size in array.shape])
-    data_type = tensor_pb2.DataType.ValueType(data_type_of(array.dtype))
-    head = tensor_pb2.TensorProto(dtype=data_type, tensor_shape=shape).SerializeToString()
-    # As plain bytes: the buffer protocol does not know bfloat16.
-    content = np.ascontiguousarray(array).reshape(-1).view(np.uint8).data
-    return [head, encode_key(_TENSOR_CONTENT), encode_varint(len(content)), content]
+# A server's answers, and an app's requests, differ in their numbers and seldom in anything else.
+@lru_cache(maxsize=256)
+def _head_before_content(field: int, name: str, dtype: np.dtype[Any], shape: tuple[int, ...]) -> bytes:
+    """All bytes of a tensor's entry that come before the tensor's own."""
+    dims = tensor_pb2.TensorShapeProto(dim=[tensor_pb2.TensorShapeProto.Dim(size=size) for size in shape])
+    data_type = tensor_pb2.DataType.ValueType(data_type_of(dtype))
+    head = tensor_pb2.TensorProto(dtype=data_type, tensor_shape=dims).SerializeToString()
+    size = math.prod(shape) * dtype.itemsize
+    head += encode_key(_TENSOR_CONTENT) + encode_varint(size)
+    return _entry_head(field, name, len(head) + size) + head
+
+
+def _entry_head(field: int, name: str, size: int) -> bytes:
+    """The bytes of a map's entry before its value, which is a message of ``size`` bytes."""
+    key = name.encode()
+    head = b"".join(
+        (encode_key(_ENTRY_KEY), encode_varint(len(key)), key, encode_key(_ENTRY_VALUE), encode_varint(size))
+    )
+    return encode_key(field) + encode_varint(len(head) + size) + head
 
 
 def _decode(body: bytes, kind: Any, field: int, max_bytes: int) -> tuple[Any, dict[str, NDArray[Any]]]:

@@ -8,7 +8,6 @@ import asyncio
 import logging
 import time
 from collections.abc import Callable
-from concurrent.futures import Executor
 from contextvars import ContextVar
 from typing import TypeAlias, TypeVar
 
@@ -26,6 +25,7 @@ from serverless_dnn.runtime.errors import (
     status_of,
 )
 from serverless_dnn.runtime.timing import Instance, PhaseTimer
+from serverless_dnn.runtime.worker_threads import WorkerThreads
 
 _log = logging.getLogger(__name__)
 # TensorFlow Serving cuts longer messages (tensorflow_serving/util/.../grpc_status_util).
@@ -50,7 +50,7 @@ class GrpcCalls:
 
     Args:
         instance: Names this process in every answer.
-        executor: Threads to work in.
+        threads: Threads to work in.
         concurrency: The most calls in work or waiting at once.
         observer: Is told of every call's end.
 
@@ -60,10 +60,10 @@ class GrpcCalls:
     """
 
     def __init__(
-        self, instance: Instance, executor: Executor, *, concurrency: int, observer: CallObserver | None = None
+        self, instance: Instance, threads: WorkerThreads, *, concurrency: int, observer: CallObserver | None = None
     ) -> None:
         self._instance = instance
-        self._executor = executor
+        self._threads = threads
         self._concurrency = concurrency
         self._observer = observer
         self._draining = False
@@ -156,7 +156,7 @@ class GrpcCalls:
 
         self._in_work += 1
         try:
-            return await asyncio.get_running_loop().run_in_executor(self._executor, run)
+            return await self._threads.run(run)
         except ServingError:
             raise
         except Exception as error:

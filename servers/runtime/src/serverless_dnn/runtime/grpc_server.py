@@ -4,7 +4,6 @@ import asyncio
 import logging
 import time
 from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import grpc
@@ -21,6 +20,7 @@ from serverless_dnn.runtime.open_inference_service import OPEN_INFERENCE_SERVICE
 from serverless_dnn.runtime.repository import ModelRepository
 from serverless_dnn.runtime.settings import ServerSettings
 from serverless_dnn.runtime.timing import Instance
+from serverless_dnn.runtime.worker_threads import WorkerThreads
 
 _log = logging.getLogger(__name__)
 _SERVING = health_pb2.HealthCheckResponse.SERVING
@@ -56,7 +56,7 @@ class GrpcServer:
         self._repository = repository
         # Some threads decode and encode while others wait for the engine; calls of one batch wait in a thread each.
         threads = settings.concurrency if settings.batching else min(4 * effective_cpus(), settings.concurrency)
-        self._executor = ThreadPoolExecutor(threads, "predict")
+        self._threads = WorkerThreads(threads, "predict")
         self._server = grpc.aio.server(
             interceptors=interceptors,
             compression=grpc.Compression.Gzip if settings.compression == "gzip" else None,
@@ -70,7 +70,7 @@ class GrpcServer:
                 ("grpc.so_reuseport", 0),
             ],
         )
-        self._calls = calls = GrpcCalls(instance, self._executor, concurrency=settings.concurrency, observer=observer)
+        self._calls = calls = GrpcCalls(instance, self._threads, concurrency=settings.concurrency, observer=observer)
         service = GrpcService(
             repository, calls, max_body_bytes=settings.max_body_bytes, reload_folders=settings.reload_folders
         )
@@ -128,7 +128,7 @@ class GrpcServer:
         await self._calls.drain(grace_s / 2)
         await self._server.stop(grace_s - (time.monotonic() - begin_s))
         _log.info("drained", extra={"accepted": self._calls.accepted, "answered": self._calls.answered})
-        self._executor.shutdown(wait=False, cancel_futures=True)
+        self._threads.stop()
 
     async def _tell_models(self) -> None:
         """Give every model that is or was served its health, under its name."""

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from serverless_dnn.runtime.engines.selection import load_model
 from serverless_dnn.runtime.errors import ServingError
+from serverless_dnn.runtime.memory import keep_freed_memory
 from serverless_dnn.runtime.model_config import ModelConfig, read_model_config_file
 from serverless_dnn.runtime.model_folder import discover_models
 from serverless_dnn.runtime.repository import Loader, ModelRepository
@@ -34,6 +35,7 @@ def start_repository(settings: ServerSettings, instance: Instance) -> ModelRepos
     Raises:
         ServingError: There is no model, or one cannot be loaded.
     """
+    keep_freed_memory()
     repository = ModelRepository(
         _loader(settings, instance),
         max_load_retries=settings.max_load_retries,

@@ -1,8 +1,10 @@
 """``PredictRequest`` and ``PredictResponse`` bytes: gRPC messages, and HTTP bodies of ``application/x-protobuf``."""
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
 from google.protobuf.message import DecodeError
 from numpy.typing import NDArray
 
@@ -32,12 +34,77 @@ def decode_predict_request(
     Raises:
         InvalidArgumentError: The bytes are not a PredictRequest, or a tensor is not well formed.
     """
+    template = _TEMPLATES.get((len(body), max_bytes))
+    if template is not None and (arrays := template.read(body)) is not None:
+        return template.request, arrays
     try:
-        return predict_wire.decode_predict_request(body, max_bytes=max_bytes)
+        request, arrays = predict_wire.decode_predict_request(body, max_bytes=max_bytes)
     except DecodeError as error:
         raise InvalidArgumentError(f"the body is not a PredictRequest: {error}") from None
     except TensorCodecError as error:
         raise InvalidArgumentError(f"tensor parsing error: {error}") from None
+    if (template := _Template.of(body, request, arrays)) is not None:
+        if len(_TEMPLATES) >= _MANY_TEMPLATES:
+            _TEMPLATES.clear()
+        _TEMPLATES[len(body), max_bytes] = template
+    return request, arrays
+
+
+@dataclass(frozen=True)
+class _Template:
+    """A request that was decoded, for those that differ from it in their tensors' bytes alone, as an app's next does.
+
+    Attributes:
+        request: The message without its inputs, which nobody changes.
+        fixed: All other bytes, by where they begin.
+        tensors: Name, type, number of elements, first byte and shape of each input.
+    """
+
+    request: predict_pb2.PredictRequest
+    fixed: tuple[tuple[int, bytes], ...]
+    tensors: tuple[tuple[str, np.dtype[Any], int, int, tuple[int, ...]], ...]
+
+    def read(self, body: bytes) -> dict[str, NDArray[Any]] | None:
+        """The inputs of a body of the same length; ``None`` when it differs elsewhere too."""
+        for begin, expected in self.fixed:
+            if not body.startswith(expected, begin):
+                return None
+        return {
+            name: np.frombuffer(body, dtype, size, begin).reshape(shape)
+            for name, dtype, size, begin, shape in self.tensors
+        }
+
+    @classmethod
+    def of(
+        cls, body: bytes, request: predict_pb2.PredictRequest, arrays: Mapping[str, NDArray[Any]]
+    ) -> "_Template | None":
+        """The template of a decoded body; ``None`` when an input is no view of it, or much lies around the inputs."""
+        if not arrays:
+            return None
+        first = _address(np.frombuffer(body, np.uint8))
+        tensors = [
+            (name, array.dtype, array.size, _address(array) - first, array.shape) for name, array in arrays.items()
+        ]
+        fixed, end = [], 0
+        for _, dtype, size, begin, _ in sorted(tensors, key=lambda tensor: tensor[3]):
+            if not size or not end <= begin <= len(body):
+                return None
+            fixed.append((end, body[end:begin]))
+            end = begin + size * dtype.itemsize
+        fixed.append((end, body[end:]))
+        if sum(len(around) for _, around in fixed) > _MUCH_AROUND_BYTES:
+            return None
+        return cls(request, tuple(fixed), tuple(tensors))
+
+
+_TEMPLATES: dict[tuple[int, int], _Template] = {}
+_MANY_TEMPLATES = 64
+_MUCH_AROUND_BYTES = 4096
+
+
+def _address(array: NDArray[Any]) -> int:
+    address: int = array.__array_interface__["data"][0]
+    return address
 
 
 def encode_predict_response(servable: Servable, signature: Signature, outputs: Mapping[str, NDArray[Any]]) -> bytes:
