@@ -3,7 +3,6 @@
 import asyncio
 import json
 import logging
-from concurrent.futures import ThreadPoolExecutor
 from typing import NoReturn
 
 import grpc
@@ -13,6 +12,7 @@ from serverless_dnn.cloudrun_grpc.trace import trace_fields
 from serverless_dnn.runtime import logs
 from serverless_dnn.runtime.grpc_calls import GrpcCalls
 from serverless_dnn.runtime.timing import Instance
+from serverless_dnn.runtime.worker_threads import WorkerThreads
 
 TRACE = "0af7651916cd43dd8448eb211c80319c"
 FIELDS = {
@@ -26,17 +26,18 @@ def _fail(*_: object) -> NoReturn:
 
 
 async def _fail_a_call(metadata: tuple[tuple[str, str], ...]) -> None:
-    with ThreadPoolExecutor(1) as threads:
-        server = grpc.aio.server()
-        calls = GrpcCalls(Instance(), threads, concurrency=1)
-        handler = grpc.method_handlers_generic_handler("test", {"Fail": calls.unary("Fail", _fail)})
-        server.add_generic_rpc_handlers((handler,))
-        port = server.add_insecure_port("127.0.0.1:0")
-        await server.start()
-        async with grpc.aio.insecure_channel(f"127.0.0.1:{port}") as channel:
-            with pytest.raises(grpc.aio.AioRpcError, match="the server's log has the details"):
-                await channel.unary_unary("/test/Fail")(b"", metadata=metadata, timeout=30)
-        await server.stop(0)
+    threads = WorkerThreads(1, "test")
+    server = grpc.aio.server()
+    calls = GrpcCalls(Instance(), threads, concurrency=1)
+    handler = grpc.method_handlers_generic_handler("test", {"Fail": calls.unary("Fail", _fail)})
+    server.add_generic_rpc_handlers((handler,))
+    port = server.add_insecure_port("127.0.0.1:0")
+    await server.start()
+    async with grpc.aio.insecure_channel(f"127.0.0.1:{port}") as channel:
+        with pytest.raises(grpc.aio.AioRpcError, match="the server's log has the details"):
+            await channel.unary_unary("/test/Fail")(b"", metadata=metadata, timeout=30)
+    await server.stop(0)
+    threads.stop()
 
 
 @pytest.mark.parametrize(

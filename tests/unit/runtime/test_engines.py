@@ -43,6 +43,28 @@ def test_one_input_and_any_number_of_rows(engine: str, rows: int, models: Path) 
 
 
 @pytest.mark.parametrize("engine", ENGINES)
+def test_outputs_stay_as_they_are_while_later_calls_run(engine: str, models: Path) -> None:
+    signatures = read_signatures(models / "half_plus_two" / "1")
+    model = load_model(models / "half_plus_two" / "1", signatures, ENGINES[engine], Instance())
+    inputs = [np.full(size, number, np.float32) for size in (3, 100_000) for number in range(20)]
+
+    kept = [model.run(signatures["serving_default"], {"x": x})["y"][1:] for x in inputs]
+    del model
+
+    assert all((y == x[1:] / 2 + 2).all() for x, y in zip(inputs, kept, strict=True))
+
+
+def test_outputs_that_are_gone_give_their_memory_to_the_next(models: Path) -> None:
+    signatures = read_signatures(models / "half_plus_two" / "1")
+    model = load_model(models / "half_plus_two" / "1", signatures, OPENVINO, Instance())
+    x = np.ones(100_000, np.float32)
+
+    addresses = {model.run(signatures["serving_default"], {"x": x})["y"].ctypes.data for _ in range(20)}
+
+    assert len(addresses) == 1
+
+
+@pytest.mark.parametrize("engine", ENGINES)
 def test_several_inputs_and_outputs_of_integers(engine: str, models: Path) -> None:
     ids, mask = np.arange(12, dtype=np.int32).reshape(3, 4), np.tri(3, 4, dtype=np.int32)
 

@@ -7,7 +7,7 @@ prediction: the event loop only moves bytes.
 import asyncio
 import logging
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Hashable
 from contextvars import ContextVar
 from typing import TypeAlias, TypeVar
 
@@ -24,6 +24,7 @@ from serverless_dnn.runtime.errors import (
     UnavailableError,
     status_of,
 )
+from serverless_dnn.runtime.short_calls import ShortCalls
 from serverless_dnn.runtime.timing import Instance, PhaseTimer
 from serverless_dnn.runtime.worker_threads import WorkerThreads
 
@@ -72,6 +73,7 @@ class GrpcCalls:
         self.answered = 0
         # Counted on the event loop alone.
         self._in_work = 0
+        self._short_calls = ShortCalls()
 
     def unary(self, name: str, work: Work) -> "grpc.RpcMethodHandler[bytes, bytes]":
         """A handler that answers each call with what ``work`` makes of it, or with the status of its error.
@@ -89,7 +91,7 @@ class GrpcCalls:
             self.accepted += 1
             enter_call(context)
             try:
-                answer = await self.in_thread(work, body, timer, deadline_of(context))
+                answer = await self.work_on(work, body, timer, deadline_of(context), (name, len(body)))
             except ServingError as error:
                 self.answered += 1
                 self.ended(name, error, timer)
@@ -119,14 +121,17 @@ class GrpcCalls:
 
         return grpc.unary_unary_rpc_method_handler(handle)
 
-    async def in_thread(self, work: Work, body: bytes, timer: PhaseTimer, deadline_ns: int | None) -> bytes:
-        """Work on one request in a thread.
+    async def work_on(
+        self, work: Work, body: bytes, timer: PhaseTimer, deadline_ns: int | None, kind: Hashable
+    ) -> bytes:
+        """Work on one request, in a thread unless it is short and alone.
 
         Args:
             work: Makes the answer.
             body: The request's bytes.
             timer: Takes the time waited for a thread (``queue``).
             deadline_ns: Until when the call may wait, on the clock of ``time.perf_counter_ns``.
+            kind: Calls of one kind take about as long.
 
         Returns:
             The answer's bytes.
@@ -152,11 +157,15 @@ class GrpcCalls:
             timer.add("queue", started_ns - queued_ns)
             if deadline_ns is not None and deadline_ns <= started_ns:
                 raise DeadlineExceededError("the deadline passed before a thread was free")
-            return work(body, timer, deadline_ns)
+            try:
+                return work(body, timer, deadline_ns)
+            finally:
+                self._short_calls.ended(kind, started_ns)
 
+        stays = self._short_calls.stays(kind, self._in_work)
         self._in_work += 1
         try:
-            return await self._threads.run(run)
+            return run() if stays else await self._threads.run(run)
         except ServingError:
             raise
         except Exception as error:

@@ -33,18 +33,13 @@ class PhaseTimer:
         self.phases_ns: dict[str, int] = {}
         self.model = ""
 
-    @contextmanager
-    def phase(self, name: str) -> Iterator[None]:
-        """Add the time spent in the block to a phase, also when the block raises.
+    def phase(self, name: str) -> "_Phase":
+        """Add the time spent in a ``with`` block to a phase, also when the block raises.
 
         Args:
             name: ``decode``, ``queue``, ``compute`` or ``encode``.
         """
-        begin_ns = self._clock()
-        try:
-            yield
-        finally:
-            self.add(name, self._clock() - begin_ns)
+        return _Phase(self, name, self._clock)
 
     def add(self, name: str, dur_ns: int) -> None:
         """Add to a phase.
@@ -58,6 +53,19 @@ class PhaseTimer:
     def total_ns(self) -> int:
         """Nanoseconds since the request arrived."""
         return self._clock() - self._arrival_ns
+
+
+class _Phase:
+    __slots__ = ("_begin_ns", "_clock", "_name", "_timer")
+
+    def __init__(self, timer: PhaseTimer, name: str, clock: Callable[[], int]) -> None:
+        self._timer, self._name, self._clock = timer, name, clock
+
+    def __enter__(self) -> None:
+        self._begin_ns = self._clock()
+
+    def __exit__(self, *_: object) -> None:
+        self._timer.add(self._name, self._clock() - self._begin_ns)
 
 
 def process_birth_ns() -> int:

@@ -67,7 +67,7 @@ class OpenVinoModel:
         self.info = EngineInfo("openvino", version, options.precision, threads, reason, compiled_cache)
         self.concurrency = int(self._compiled.get_property("OPTIMAL_NUMBER_OF_INFER_REQUESTS"))
         # The last one used first: its memory is still in the caches.
-        self._idle = [self._compiled.create_infer_request() for _ in range(self.concurrency)]
+        self._idle = [_Request(self._compiled.create_infer_request()) for _ in range(self.concurrency)]
 
     def __del__(self) -> None:
         """Let go of what reads the compiled model's memory map before the map itself."""
@@ -90,23 +90,49 @@ class OpenVinoModel:
         request = lease.request
         try:
             for alias, array in inputs.items():
-                request.set_tensor(self._inputs[alias], self._tensor(_shareable(array), shared_memory=True))
+                self._set_input(request, alias, array)
+            infer_request = request.infer_request
             # Otherwise every output would be copied into a dictionary that nobody reads.
-            request.infer(share_outputs=True)
-            return {alias: _leased(request.get_tensor(port).data, lease) for alias, port in self._outputs.items()}
+            infer_request.infer(share_outputs=True)
+            return {alias: _leased(infer_request.get_tensor(port).data, lease) for alias, port in self._outputs.items()}
         except RuntimeError as error:
             raise InvalidArgumentError(f"the model refused the inputs: {_last_line(error)}") from error
 
-    def take_request(self) -> Any:
+    def _set_input(self, request: "_Request", alias: str, array: NDArray[Any]) -> None:
+        own = request.small_inputs.get(alias)
+        if own is not None and own.shape == array.shape:
+            own[...] = array
+            return
+        if array.nbytes <= _SMALL_BYTES:
+            shared = request.small_inputs[alias] = array.copy()
+        else:
+            request.small_inputs.pop(alias, None)
+            shared = _shareable(array)
+        request.infer_request.set_tensor(self._inputs[alias], self._tensor(shared, shared_memory=True))
+
+    def take_request(self) -> "_Request":
         """A request that nobody uses; a new one while the outputs of all others are still read."""
         try:
             return self._idle.pop()
         except IndexError:
-            return self._compiled.create_infer_request()
+            return _Request(self._compiled.create_infer_request())
 
-    def give_back(self, request: Any) -> None:
+    def give_back(self, request: "_Request") -> None:
         """Let a request be used again."""
         self._idle.append(request)
+
+
+class _Request:
+    """One of OpenVINO's requests, and the memory that it reads its small inputs from.
+
+    Setting a tensor takes longer than copying some kilobytes into the one that was set.
+    """
+
+    __slots__ = ("infer_request", "small_inputs")
+
+    def __init__(self, infer_request: Any) -> None:
+        self.infer_request = infer_request
+        self.small_inputs: dict[str, NDArray[Any]] = {}
 
 
 class _Lease:
