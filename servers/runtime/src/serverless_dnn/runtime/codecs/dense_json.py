@@ -1,8 +1,7 @@
 """The fast way in for JSON: one dense array of numbers, read without making a Python object for each.
 
 simdjson reads all numbers of a nested list into one buffer but does not look at the lists' lengths, so the shape is
-checked on the text itself, vectorised: the brackets must be those of a regular array, and every innermost list must
-hold the same number of commas.
+checked on the text itself: without its numbers it must be the text of a regular array without its numbers.
 """
 
 import math
@@ -15,7 +14,9 @@ from numpy.typing import NDArray
 
 _parsers = threading.local()
 _BUFFER_TYPES = {"f": "d", "i": "i", "u": "i"}
-_OPEN, _CLOSE, _COMMA = b"[],"
+_BRACKETS = frozenset(b"[]")
+# What a number is written with, and what may stand around it.
+_NUMBERS_AND_SPACE = b"0123456789.eE+- \t\r\n"
 
 
 def decode_dense(body: bytes, dtype: np.dtype[Any], path: tuple[str, ...]) -> NDArray[Any] | None:
@@ -36,7 +37,7 @@ def decode_dense(body: bytes, dtype: np.dtype[Any], path: tuple[str, ...]) -> ND
         value: Any = parser.parse(body)
         for key in path:
             value = value[key]
-        shape = _outline(value)
+        shape = _first_lengths(value)
         if not shape or (flat := _numbers(value, dtype)) is None or flat.size != math.prod(shape):
             return None
     except (ValueError, TypeError, KeyError, AttributeError, RuntimeError):
@@ -45,12 +46,12 @@ def decode_dense(body: bytes, dtype: np.dtype[Any], path: tuple[str, ...]) -> ND
     finally:
         value = None
         _parsers.parser = parser
-    if not _is_regular(np.frombuffer(body, np.uint8), shape):
+    if not _is_regular(body, shape):
         return None
     return flat.reshape(shape)
 
 
-def _outline(value: Any) -> tuple[int, ...]:
+def _first_lengths(value: Any) -> tuple[int, ...]:
     """The lengths of the first list of every level."""
     shape = []
     while isinstance(value, simdjson.Array):
@@ -72,26 +73,17 @@ def _numbers(value: Any, dtype: np.dtype[Any]) -> NDArray[Any] | None:
         return wide.astype(dtype, copy=False)
 
 
-def _is_regular(text: NDArray[np.uint8], shape: tuple[int, ...]) -> bool:
-    positions = np.flatnonzero((text == _OPEN) | (text == _CLOSE))
-    expected = _brackets(shape)
-    if positions.size != expected.size or not np.array_equal(text[positions], expected):
-        return False
-    inner = shape[-1]
-    if not inner:
-        return True
-    first, last = positions[0], positions[-1]
-    commas = np.flatnonzero(text[first:last] == _COMMA) + first
-    closes = positions[1:][(expected[1:] == _CLOSE) & (expected[:-1] == _OPEN)]
-    rows = closes.size
-    if commas.size != rows * inner - 1 or inner == 1:
-        return bool(commas.size == rows - 1)
-    # Row j closes after its inner-1 commas, and before the comma that parts it from the next row.
-    return bool((commas[inner - 2 :: inner] < closes).all() and (commas[inner - 1 :: inner] > closes[:-1]).all())
+def _is_regular(body: bytes, shape: tuple[int, ...]) -> bool:
+    """Whether the text's brackets and commas are those of an array of this shape, which holds as many numbers."""
+    outline = body.translate(None, _NUMBERS_AND_SPACE)
+    expected = _outline(shape)
+    begin = outline.find(b"[")
+    return outline.startswith(expected, begin) and not _BRACKETS.intersection(outline[begin + len(expected) :])
 
 
-def _brackets(shape: tuple[int, ...]) -> NDArray[np.uint8]:
-    sequence = np.frombuffer(b"[]", np.uint8)
+def _outline(shape: tuple[int, ...]) -> bytes:
+    # Of no numbers and of one the outline is the same; how many there are in all is known.
+    outline = b"[" + b"," * (shape[-1] - 1) + b"]"
     for size in reversed(shape[:-1]):
-        sequence = np.concatenate(([_OPEN], np.tile(sequence, size), [_CLOSE])).astype(np.uint8)
-    return sequence
+        outline = b"[" + (outline + b",") * (size - 1) + outline + b"]"
+    return outline
