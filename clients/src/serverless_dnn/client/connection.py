@@ -1,11 +1,14 @@
 """From a URL to the client that speaks its protocol."""
 
+from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from serverless_dnn.client.errors import RequestError
 from serverless_dnn.client.messages import ModelAddress
 from serverless_dnn.client.prediction import Client
-from serverless_dnn.client.rest_clients import HttpOptions
+
+if TYPE_CHECKING:
+    from serverless_dnn.client.rest_clients import HttpOptions
 
 _FORMS = (
     "grpc://HOST:PORT, grpcs://HOST, http(s)://HOST:PORT, lambda+http(s)://HOST:PORT/FUNCTION "
@@ -13,7 +16,7 @@ _FORMS = (
 )
 
 
-def connect(url: str, model: str | ModelAddress, options: HttpOptions | None = None) -> Client:
+def connect(url: str, model: str | ModelAddress, options: "HttpOptions | None" = None) -> Client:
     """Make the client for a URL; nothing is sent before the first call.
 
     Args:
