@@ -26,6 +26,7 @@ NUMBER_TYPES = (
 _MAKE_MODELS = """
     import sys
     import tensorflow as tf
+    from tensorflow.core.protobuf import saved_model_pb2
 
     FLOAT = tf.TensorSpec([None], tf.float32)
 
@@ -93,6 +94,19 @@ _MAKE_MODELS = """
         signatures = {"serving_default": regress, "classify": classify, "scores": scores}
         tf.saved_model.save(module, f"{root}/examples/1", signatures)
 
+    def scaled():
+        module = tf.Module()
+        spec = [tf.TensorSpec([None], tf.float32, "x"), tf.TensorSpec([], tf.float32, "scale")]
+        module.serve = tf.function(lambda x, scale: {"y": x * scale}, input_signature=spec)
+        tf.saved_model.save(module, f"{root}/scaled/1", {"serving_default": module.serve})
+        path = f"{root}/scaled/1/saved_model.pb"
+        with open(path, "rb") as file:
+            saved = saved_model_pb2.SavedModel.FromString(file.read())
+        signature = saved.meta_graphs[0].signature_def["serving_default"]
+        signature.defaults["scale"].CopyFrom(tf.make_tensor_proto(3.0))
+        with open(path, "wb") as file:
+            file.write(saved.SerializeToString())
+
     def numbers(name):
         kind = tf.as_dtype(name)
         module = tf.Module()
@@ -116,6 +130,7 @@ _MAKE_MODELS = """
     tf.saved_model.save(pair, f"{root}/pair/3", {"serving_default": pair.predict})
     tf.saved_model.save(lookup, f"{root}/lookup/1", {"serving_default": lookup.predict})
     rows_of_examples()
+    scaled()
 """
 _MAKE_NUMBERS = f"""
     for name in {NUMBER_TYPES}:
@@ -126,7 +141,7 @@ _MAKE_NUMBERS = f"""
 @pytest.fixture(scope="session")
 def models(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder of models: half_plus_two (versions 1 and 12), matrix, types (strings, several signatures), pair, lookup,
-    examples (classify, regress)."""
+    examples (classify, regress), scaled (an input with a default value)."""
     root = tmp_path_factory.mktemp("models")
     subprocess.run([sys.executable, "-c", textwrap.dedent(_MAKE_MODELS), str(root)], check=True, capture_output=True)
     (root / "half_plus_two" / ".hidden").mkdir()

@@ -34,6 +34,7 @@ model_config_list {{
   config {{ name: "pair" base_path: "{root}/pair" }}
   config {{ name: "lookup" base_path: "{root}/lookup" }}
   config {{ name: "examples" base_path: "{root}/examples" }}
+  config {{ name: "scaled" base_path: "{root}/scaled" }}
 }}
 """
 
@@ -162,6 +163,11 @@ def _changed(request: predict_pb2.PredictRequest, **spec: Any) -> predict_pb2.Pr
     return request
 
 
+def _cut(request: predict_pb2.PredictRequest) -> predict_pb2.PredictRequest:
+    request.inputs["x"].tensor_content = b"\0" * 3
+    return request
+
+
 _X = np.float32([1])
 _CLASSIFY, _REGRESS = "tensorflow/serving/classify", "tensorflow/serving/regress"
 GRPC_ERRORS = [
@@ -194,6 +200,27 @@ GRPC_ERRORS = [
     ),
     ("Predict", _predict("half_plus_two", z=_X), "INVALID_ARGUMENT", "Signature input alias: x(feed name: "),
     ("Predict", _predict("half_plus_two", x=np.float64([1])), "INVALID_ARGUMENT", "DT_FLOAT, but float64 is provided"),
+    (
+        "Predict",
+        _predict("half_plus_two", x=np.float32([[1]])),
+        "INVALID_ARGUMENT",
+        "the shape [-1] (-1 is free), but [1, 1]",
+    ),
+    ("Predict", _cut(_predict("half_plus_two", x=_X)), "INVALID_ARGUMENT", "tensor parsing error: x"),
+    (
+        "Predict",
+        _predict("scaled", scale=np.float32(1)),
+        "INVALID_ARGUMENT",
+        "1!=2 len({scale}) != len({scale,x}). Sent extra: {}. Missing but required: {x}.",
+    ),
+    ("Predict", _predict("scaled", x=_X, z=_X), "INVALID_ARGUMENT", "Inputs contains invalid name. Sent: {x,z}."),
+    ("Predict", _predict("scaled", z=_X, scale=_X), "INVALID_ARGUMENT", "Signature input alias: x(feed name: "),
+    (
+        "Predict",
+        _predict("scaled", x=_X, scale=np.float32(1), z=_X),
+        "INVALID_ARGUMENT",
+        "3!=2 len({scale,x,z}) != len({scale,x}). Sent extra: {z}. Missing but required: {}.",
+    ),
     ("Predict", _predict("lookup", ids=np.int32([[99]])), "INVALID_ARGUMENT", "indices[0,0] = 99 is not in [0, 6)"),
     (
         "Predict",
@@ -238,6 +265,18 @@ def test_grpc_errors(method: str, request_: Any, code: str, text: str, stub: Any
     assert raised.value.code() is grpc.StatusCode[code]
     assert text in raised.value.details()
     assert stub.Predict(_predict("half_plus_two", x=_X), timeout=30).outputs["y"].dtype == 1
+
+
+def test_an_input_left_out_has_its_default(stub: Any, served: Served) -> None:
+    outputs = [
+        tf.make_ndarray(stub.Predict(_predict("scaled", **inputs), timeout=30).outputs["y"]).tolist()
+        for inputs in ({"x": _X}, {"x": _X, "scale": np.float32(5)})
+    ]
+
+    assert outputs == [[3], [5]]
+    # As the original: what the defaults are is not told.
+    described = _rest(served, "GET", "/v1/models/scaled/metadata")[1]["metadata"]["signature_def"]["signature_def"]
+    assert described["serving_default"]["defaults"] == {}
 
 
 def test_versions_and_labels(stub: Any, served: Served) -> None:

@@ -23,11 +23,11 @@ def test_one_model(models: Path) -> None:
 
 
 def test_a_folder_of_models(models: Path) -> None:
-    assert list(discover_models(models)) == ["examples", "half_plus_two", "lookup", "matrix", "pair", "types"]
+    assert list(discover_models(models)) == ["examples", "half_plus_two", "lookup", "matrix", "pair", "scaled", "types"]
     assert list(discover_models(models, "pair")) == ["pair"]
     with pytest.raises(
         NotFoundError,
-        match="there are the models examples, half_plus_two, lookup, matrix, pair, types, none of them nope",
+        match="there are the models examples, half_plus_two, lookup, matrix, pair, scaled, types, none of them nope",
     ):
         discover_models(models, "nope")
 

@@ -40,37 +40,28 @@ def predict(
         ServingError: The engine failed.
     """
     timer.model = servable.model_name
-    check_inputs(signature, inputs)
+    inputs = complete_inputs(signature, inputs)
     wanted = choose_outputs(signature, output_filter)
     outputs = servable.runner.run(signature, inputs, timer, deadline_ns)
     return {alias: outputs[alias] for alias in wanted}
 
 
-def check_inputs(signature: Signature, inputs: Mapping[str, NDArray[Any]]) -> None:
-    """Check names, types and shapes.
+def complete_inputs(signature: Signature, inputs: Mapping[str, NDArray[Any]]) -> Mapping[str, NDArray[Any]]:
+    """Check names, types and shapes, and add the signature's own values for inputs that were left out.
 
     Args:
         signature: What is accepted.
         inputs: What came.
 
+    Returns:
+        An array for each of the signature's inputs.
+
     Raises:
-        InvalidArgumentError: They differ; the texts about names are TensorFlow Serving's.
+        InvalidArgumentError: They do not fit; the texts about names are TensorFlow Serving's.
     """
     if inputs.keys() != signature.inputs.keys():
-        if len(inputs) == len(signature.inputs):
-            absent = next(alias for alias in signature.inputs if alias not in inputs)
-            raise InvalidArgumentError(
-                f"Signature input alias: {absent}(feed name: {signature.inputs[absent].graph_name}) not found in "
-                f"request. Sent: {_names(inputs)}. Expected: {_names(signature.inputs)}."
-            )
-        extra, missing = (
-            _names(inputs.keys() - signature.inputs.keys()),
-            _names(signature.inputs.keys() - inputs.keys()),
-        )
-        raise InvalidArgumentError(
-            f"input size does not match signature: {len(inputs)}!={len(signature.inputs)} len({_names(inputs)}) != "
-            f"len({_names(signature.inputs)}). Sent extra: {extra}. Missing but required: {missing}."
-        )
+        _check_names(signature, inputs)
+        inputs = {**signature.defaults, **inputs}
     for alias, array in inputs.items():
         spec = signature.inputs[alias]
         if array.dtype != spec.dtype:
@@ -80,6 +71,28 @@ def check_inputs(signature: Signature, inputs: Mapping[str, NDArray[Any]]) -> No
             raise InvalidArgumentError(
                 f"input {alias} expects the shape {expected} (-1 is free), but {list(array.shape)} is provided"
             )
+    return inputs
+
+
+def _check_names(signature: Signature, inputs: Mapping[str, NDArray[Any]]) -> None:
+    extra = inputs.keys() - signature.inputs.keys()
+    missing = [alias for alias in signature.inputs if alias not in inputs and alias not in signature.defaults]
+    if len(inputs) != len(signature.inputs):
+        if extra or missing:
+            raise InvalidArgumentError(
+                f"input size does not match signature: {len(inputs)}!={len(signature.inputs)} len({_names(inputs)}) != "
+                f"len({_names(signature.inputs)}). Sent extra: {_names(extra)}. Missing but required: "
+                f"{_names(missing)}."
+            )
+    elif missing:
+        raise InvalidArgumentError(
+            f"Signature input alias: {missing[0]}(feed name: {signature.inputs[missing[0]].graph_name}) not found in "
+            f"request. Sent: {_names(inputs)}. Expected: {_names(signature.inputs)}."
+        )
+    elif extra:
+        raise InvalidArgumentError(
+            f"Inputs contains invalid name. Sent: {_names(inputs)}. Expected: {_names(signature.inputs)}."
+        )
 
 
 def choose_outputs(signature: Signature, output_filter: Sequence[str]) -> Sequence[str]:

@@ -8,11 +8,14 @@ import mmap
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from google.protobuf.message import DecodeError
+from numpy.typing import NDArray
 
 from serverless_dnn.protos.dtypes import TensorCodecError, data_type_name, numpy_dtype
+from serverless_dnn.protos.tensor import decode_tensor
 from serverless_dnn.protos.v1 import saved_model_pb2, signature_pb2
 from serverless_dnn.protos.wire_format import walk_fields
 from serverless_dnn.runtime.errors import DataLossError, NotFoundError
@@ -82,6 +85,7 @@ class Signature:
         inputs: By the name a caller uses, in the order of the names.
         outputs: Likewise.
         definition: The message it was read from.
+        defaults: Arrays for inputs that a caller may leave out.
     """
 
     name: str
@@ -89,6 +93,7 @@ class Signature:
     inputs: Mapping[str, TensorSpec]
     outputs: Mapping[str, TensorSpec]
     definition: signature_pb2.SignatureDef = field(repr=False, compare=False)
+    defaults: Mapping[str, NDArray[Any]] = field(default_factory=dict, repr=False, compare=False)
 
     @property
     def supports_arrays(self) -> bool:
@@ -124,22 +129,27 @@ def read_signatures(version_folder: Path, tags: Sequence[str] = ("serve",)) -> d
         raise DataLossError(f"{path} is not a SavedModel: {error}") from None
     for graph in graphs:
         if set(graph.meta_info_def.tags) == set(tags):
-            return {
-                name: _signature(name, definition)
-                for name, definition in sorted(graph.signature_def.items())
-                if name not in _INTERNAL_SIGNATURES
-            }
+            try:
+                return {
+                    name: _signature(name, definition)
+                    for name, definition in sorted(graph.signature_def.items())
+                    if name not in _INTERNAL_SIGNATURES
+                }
+            except TensorCodecError as error:
+                raise DataLossError(f"{path} has a default value that is no tensor: {error}") from None
     found = ", ".join("{" + ",".join(graph.meta_info_def.tags) + "}" for graph in graphs) or "none"
     raise NotFoundError(f"{path} holds no graph with the tags {{{','.join(tags)}}}; it has: {found}")
 
 
 def _signature(name: str, definition: signature_pb2.SignatureDef) -> Signature:
+    inputs = {alias: _tensor_spec(alias, info) for alias, info in sorted(definition.inputs.items())}
     return Signature(
         name=name,
         method_name=definition.method_name,
-        inputs={alias: _tensor_spec(alias, info) for alias, info in sorted(definition.inputs.items())},
+        inputs=inputs,
         outputs={alias: _tensor_spec(alias, info) for alias, info in sorted(definition.outputs.items())},
         definition=definition,
+        defaults={alias: decode_tensor(definition.defaults[alias]) for alias in inputs if alias in definition.defaults},
     )
 
 
