@@ -3,7 +3,6 @@
 https://cloud.google.com/run/docs/container-contract#metadata-server
 """
 
-import http.client
 import os
 from collections.abc import Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -52,6 +51,9 @@ def ask_metadata_server(environment: Mapping[str, str] = os.environ) -> "Future[
 
 
 def _ask(host: str, path: str) -> str | None:
+    # In this thread, beside the loading of models: it takes 8 ms, and only where there is a platform to ask.
+    import http.client
+
     connection = http.client.HTTPConnection(host, timeout=_TIMEOUT_S)
     try:
         connection.request("GET", f"/computeMetadata/v1/{path}", headers={"Metadata-Flavor": "Google"})

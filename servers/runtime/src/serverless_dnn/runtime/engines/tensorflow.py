@@ -50,18 +50,20 @@ class TensorFlowModel:
         _set_threads(tf, threads)
         with instance.starting("load"):
             try:
-                # The loaded object owns the variables: without it the signatures would outlive their weights.
-                self._loaded = tf.saved_model.load(str(version_folder))
+                loaded = tf.saved_model.load(str(version_folder))
             except (OSError, ValueError, tf.errors.OpError) as error:
                 raise DataLossError(f"tensorflow cannot load {version_folder}: {error}") from error
         self._tf = tf
-        self._functions: dict[str, Any] = {name: self._loaded.signatures[name] for name in signatures}
+        self._functions: dict[str, Any] = {name: loaded.signatures[name] for name in signatures}
         if options.graph == "frozen":
             with instance.starting("load"):
                 if options.precision == "bf16":
                     # oneDNN's pass: of the process, as all of TensorFlow's graph options are.
                     tf.config.optimizer.set_experimental_options({"auto_mixed_precision_onednn_bfloat16": True})
                 self._functions = {name: _freeze(function) for name, function in self._functions.items()}
+        else:
+            # It owns the variables, and without it the signatures would outlive them; a frozen copy has its own.
+            self._loaded = loaded
         self.info = EngineInfo("tensorflow", tf.__version__, options.precision, threads, reason)
         self.concurrency = threads
 
