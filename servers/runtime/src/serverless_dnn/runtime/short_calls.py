@@ -18,7 +18,7 @@ _MANY_KINDS = 256
 
 
 class ShortCalls:
-    """What is known of the calls of one event loop.
+    """What is known of the calls of one event loop; threads may tell of a call's end.
 
     Args:
         clock: A monotonic clock in nanoseconds.
