@@ -43,7 +43,12 @@ def test_the_main_job(
     assert run["verdict"] == "VALID", run["reasons"]
     assert run["largest_difference"] <= 1e-4
     assert [platform["name"] for platform in run["platforms"]] == ["lambda", "sagemaker", "cloudrun"]
-    assert all(platform["engine"] for platform in run["platforms"])
+    for platform in run["platforms"]:
+        facts = platform["engine_facts"]
+        assert platform["engine"] == f"{facts['name']} {facts['version']} {facts['precision']}"
+        assert facts["reason"] == "installed, and the model's only signature is dense and numeric"
+        assert facts["threads"] >= 1
+        assert platform["warnings"] == []
     rows = pq.read_table(folder / "requests.parquet").to_pylist()
     for platform in ("lambda", "sagemaker", "cloudrun"):
         of_platform = [row for row in rows if row["platform"] == platform]

@@ -22,6 +22,7 @@ from serverless_dnn.bench.platforms.base import DeployOptions
 from serverless_dnn.bench.report import write_report
 from serverless_dnn.bench.run_folder import LOG_FOLDER, Run, finish_folder, partial_folder, write_run
 from serverless_dnn.bench.samples import Sample
+from serverless_dnn.bench.server_logs import engine_facts, warnings
 from serverless_dnn.bench.summary import engine_of
 from serverless_dnn.client import HttpOptions
 from serverless_dnn.models.registry import get_model
@@ -99,7 +100,14 @@ def run_main_job(options: RunOptions, console: Console) -> tuple[Path, Run, list
                 progress.update(task, part="stopping")
                 deployment.stop()
                 progress.update(task, part="")
-            platforms.append({**asdict(deployment.facts), "engine": engine_of(results[name].samples, name)})
+            platforms.append(
+                {
+                    **asdict(deployment.facts),
+                    "engine": engine_of(results[name].samples, name),
+                    "engine_facts": engine_facts(folder / LOG_FOLDER, name),
+                    "warnings": warnings(folder / LOG_FOLDER, name),
+                }
+            )
         samples = [sample for result in results.values() for sample in result.samples]
         difference, reasons = compare_outputs(results)
         run = Run(

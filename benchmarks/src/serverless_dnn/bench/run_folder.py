@@ -28,7 +28,7 @@ class Run:
         started: When, ISO 8601 in UTC.
         options: Every option.
         photograph: What was sent, and its licence.
-        platforms: Each platform's facts, limits, engine and model server.
+        platforms: Each platform's facts, limits, model server, engine with why it was taken, and its servers' warnings.
         machine: See ``machine.describe_machine``.
         packages: Versions by package.
         git_revision: Of the source tree.
