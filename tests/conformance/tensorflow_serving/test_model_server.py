@@ -478,6 +478,12 @@ def test_metrics(served: Served, stub: Any) -> None:
     assert 'sdnn_requests_total{method="REST",model="half_plus_two",status="OK"}' in text
     assert 'sdnn_phase_seconds_count{model="pair",phase="compute"}' in text
     assert "process_resident_memory_bytes" in text
+    # Under the original's names, which dashboards know.
+    assert ':tensorflow:serving:request_count{model_name="pair",status="OK"}' in text
+    assert ':tensorflow:serving:request_count{model_name="",status="NOT_FOUND"}' in text
+    for labels in ('API="Predict",entrypoint="GRPC",model_name="pair"', 'API="Predict",entrypoint="REST"'):
+        assert f":tensorflow:serving:request_latency_count{{{labels}" in text
+    assert ':tensorflow:serving:runtime_latency_count{API="Predict",model_name="pair",runtime="sdnn"}' in text
 
 
 @pytest.mark.parametrize(

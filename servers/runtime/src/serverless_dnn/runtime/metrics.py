@@ -6,6 +6,7 @@ from prometheus_client.platform_collector import PlatformCollector
 from prometheus_client.process_collector import ProcessCollector
 
 from serverless_dnn.runtime.http_predict import HttpReply
+from serverless_dnn.runtime.tensorflow_serving_metrics import TensorFlowServingMetrics
 from serverless_dnn.runtime.timing import PhaseTimer
 
 # From a null model's tens of microseconds to a large model's seconds.
@@ -13,9 +14,13 @@ _BUCKETS_S = (1e-5, 3e-5, 1e-4, 3e-4, 1e-3, 3e-3, 0.01, 0.03, 0.1, 0.3, 1, 3, 10
 
 
 class Metrics:
-    """The metrics of one server."""
+    """The metrics of one server.
 
-    def __init__(self) -> None:
+    Args:
+        tensorflow_serving: Show TensorFlow Serving's metrics too, under its names.
+    """
+
+    def __init__(self, *, tensorflow_serving: bool = False) -> None:
         self._registry = CollectorRegistry()
         ProcessCollector(registry=self._registry)
         PlatformCollector(registry=self._registry)
@@ -29,6 +34,7 @@ class Metrics:
             buckets=_BUCKETS_S,
             registry=self._registry,
         )
+        self._tensorflow_serving = TensorFlowServingMetrics(self._registry) if tensorflow_serving else None
 
     def observe(self, method: str, status: str, timer: PhaseTimer) -> None:
         """Count a request.
@@ -42,6 +48,8 @@ class Metrics:
         for phase, dur_ns in timer.phases_ns.items():
             self._phases.labels(timer.model, phase).observe(dur_ns / 1e9)
         self._phases.labels(timer.model, "total").observe(timer.total_ns() / 1e9)
+        if self._tensorflow_serving is not None:
+            self._tensorflow_serving.observe(method, status, timer)
 
     def page(self) -> HttpReply:
         """The metrics in Prometheus' text form."""

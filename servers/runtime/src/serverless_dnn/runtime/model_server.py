@@ -158,7 +158,7 @@ async def _serve(
     stopped = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stopped.set)
-    metrics = Metrics()
+    metrics = Metrics(tensorflow_serving=True)
     server = GrpcServer(settings, repository, instance, observer=metrics.observe)
     sockets = [f"unix:{listen.grpc_socket_path}"] if listen.grpc_socket_path else []
     port, *_ = await server.start([f"{settings.host}:{listen.port}", *sockets])

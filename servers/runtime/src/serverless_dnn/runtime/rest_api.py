@@ -128,6 +128,7 @@ class RestApi:
         if request.method == "POST" and (match := _INFERENCE.fullmatch(request.path)):
             parts = _parts(match)
             method = match["method"].lower()
+            timer.method = method.capitalize()
             servable = self._repository.get(**parts)
             if method == "predict":
                 return self._predict(request, servable, timer)

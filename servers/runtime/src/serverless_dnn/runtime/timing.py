@@ -23,15 +23,17 @@ class PhaseTimer:
     Attributes:
         phases_ns: What each phase took, in nanoseconds.
         model: The model that was asked; empty until it is found.
+        method: What was asked of it, such as ``Predict``; empty where the caller of the work knows.
     """
 
-    __slots__ = ("_arrival_ns", "_clock", "model", "phases_ns")
+    __slots__ = ("_arrival_ns", "_clock", "method", "model", "phases_ns")
 
     def __init__(self, clock: Callable[[], int] = time.perf_counter_ns) -> None:
         self._clock = clock
         self._arrival_ns = clock()
         self.phases_ns: dict[str, int] = {}
         self.model = ""
+        self.method = ""
 
     def phase(self, name: str) -> "_Phase":
         """Add the time spent in a ``with`` block to a phase, also when the block raises.
