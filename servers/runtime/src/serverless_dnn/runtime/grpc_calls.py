@@ -7,7 +7,7 @@ prediction: the event loop only moves bytes.
 import asyncio
 import logging
 import time
-from collections.abc import Callable, Hashable
+from collections.abc import Callable
 from contextvars import ContextVar
 from typing import TypeAlias, TypeVar
 
@@ -91,7 +91,7 @@ class GrpcCalls:
             self.accepted += 1
             enter_call(context)
             try:
-                answer = await self.work_on(work, body, timer, deadline_of(context), (name, len(body)))
+                answer = await self.work_on(name, work, body, timer, deadline_of(context))
             except ServingError as error:
                 self.answered += 1
                 self.ended(name, error, timer)
@@ -121,17 +121,15 @@ class GrpcCalls:
 
         return grpc.unary_unary_rpc_method_handler(handle)
 
-    async def work_on(
-        self, work: Work, body: bytes, timer: PhaseTimer, deadline_ns: int | None, kind: Hashable
-    ) -> bytes:
+    async def work_on(self, name: str, work: Work, body: bytes, timer: PhaseTimer, deadline_ns: int | None) -> bytes:
         """Work on one request, in a thread unless it is short and alone.
 
         Args:
+            name: The method's name.
             work: Makes the answer.
             body: The request's bytes.
             timer: Takes the time waited for a thread (``queue``).
             deadline_ns: Until when the call may wait, on the clock of ``time.perf_counter_ns``.
-            kind: Calls of one kind take about as long.
 
         Returns:
             The answer's bytes.
@@ -151,6 +149,8 @@ class GrpcCalls:
                 f"{self._in_work} calls are in work or waiting, as many as this instance takes at once"
             )
         queued_ns = time.perf_counter_ns()
+        # Calls of one method and size are mostly of one model, and take about as long.
+        kind = (name, len(body))
 
         def run() -> bytes:
             started_ns = time.perf_counter_ns()

@@ -183,7 +183,7 @@ class GrpcService:
             return self._predict(request.request.SerializeToString(), timer, deadline_ns)
 
         try:
-            answer.response.MergeFromString(await self._calls.work_on(work, body, timer, deadline_ns, "PredictStream"))
+            answer.response.MergeFromString(await self._calls.work_on("PredictStream", work, body, timer, deadline_ns))
             self._calls.ended("PredictStream", None, timer)
         except ServingError as error:
             self._calls.ended("PredictStream", error, timer)

@@ -17,6 +17,11 @@ from serverless_dnn.runtime.servable import Servable
 from serverless_dnn.runtime.signature import Signature
 
 CONTENT_TYPE = "application/x-protobuf"
+# By the body's length and the largest array allowed. One a length: where two models' requests have the same, each
+# parses and replaces the other's.
+_TEMPLATES: "dict[tuple[int, int], _Template]" = {}
+_MANY_TEMPLATES = 64
+_MUCH_AROUND_BYTES = 4096
 
 
 def decode_predict_request(
@@ -95,11 +100,6 @@ class _Template:
         if sum(len(around) for _, around in fixed) > _MUCH_AROUND_BYTES:
             return None
         return cls(request, tuple(fixed), tuple(tensors))
-
-
-_TEMPLATES: dict[tuple[int, int], _Template] = {}
-_MANY_TEMPLATES = 64
-_MUCH_AROUND_BYTES = 4096
 
 
 def _address(array: NDArray[Any]) -> int:
