@@ -75,12 +75,13 @@ class GrpcCalls:
         self._in_work = 0
         self._short_calls = ShortCalls()
 
-    def unary(self, name: str, work: Work) -> "grpc.RpcMethodHandler[bytes, bytes]":
+    def unary(self, name: str, work: Work, *, predicts: bool = False) -> "grpc.RpcMethodHandler[bytes, bytes]":
         """A handler that answers each call with what ``work`` makes of it, or with the status of its error.
 
         Args:
             name: The method's name.
-            work: Runs in a thread.
+            work: Makes the answer.
+            predicts: It does no more than predict, and may be worked on here once it has proved short.
 
         Returns:
             The handler; every answer carries ``server-timing`` as trailing metadata.
@@ -91,7 +92,7 @@ class GrpcCalls:
             self.accepted += 1
             enter_call(context)
             try:
-                answer = await self.work_on(name, work, body, timer, deadline_of(context))
+                answer = await self.work_on(name, work, body, timer, deadline_of(context), predicts=predicts)
             except ServingError as error:
                 self.answered += 1
                 self.ended(name, error, timer)
@@ -121,8 +122,17 @@ class GrpcCalls:
 
         return grpc.unary_unary_rpc_method_handler(handle)
 
-    async def work_on(self, name: str, work: Work, body: bytes, timer: PhaseTimer, deadline_ns: int | None) -> bytes:
-        """Work on one request, in a thread unless it is short and alone.
+    async def work_on(
+        self,
+        name: str,
+        work: Work,
+        body: bytes,
+        timer: PhaseTimer,
+        deadline_ns: int | None,
+        *,
+        predicts: bool,
+    ) -> bytes:
+        """Work on one request, in a thread unless it is a prediction that is short and alone.
 
         Args:
             name: The method's name.
@@ -130,6 +140,7 @@ class GrpcCalls:
             body: The request's bytes.
             timer: Takes the time waited for a thread (``queue``).
             deadline_ns: Until when the call may wait, on the clock of ``time.perf_counter_ns``.
+            predicts: It does no more than predict: what has been short stays short, unlike the loading of a model.
 
         Returns:
             The answer's bytes.
@@ -162,7 +173,7 @@ class GrpcCalls:
             finally:
                 self._short_calls.ended(kind, started_ns)
 
-        stays = self._short_calls.stays(kind, self._in_work)
+        stays = predicts and self._short_calls.stays(kind, self._in_work)
         self._in_work += 1
         try:
             return run() if stays else await self._threads.run(run)

@@ -69,7 +69,7 @@ class GrpcService:
     def handlers(self) -> tuple[grpc.GenericRpcHandler, ...]:
         """The handlers to register, by the full names of their services."""
         methods: Handlers = {
-            "Predict": self._calls.unary("Predict", self._predict),
+            "Predict": self._calls.unary("Predict", self._predict, predicts=True),
             "Classify": self._calls.unary("Classify", self._classify),
             "Regress": self._calls.unary("Regress", self._regress),
             "MultiInference": self._calls.unary("MultiInference", self._multi_inference),
@@ -183,7 +183,9 @@ class GrpcService:
             return self._predict(request.request.SerializeToString(), timer, deadline_ns)
 
         try:
-            answer.response.MergeFromString(await self._calls.work_on("PredictStream", work, body, timer, deadline_ns))
+            answer.response.MergeFromString(
+                await self._calls.work_on("PredictStream", work, body, timer, deadline_ns, predicts=True)
+            )
             self._calls.ended("PredictStream", None, timer)
         except ServingError as error:
             self._calls.ended("PredictStream", error, timer)

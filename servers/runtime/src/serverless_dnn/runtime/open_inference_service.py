@@ -48,7 +48,7 @@ class OpenInferenceService:
             "ModelReady": self._calls.at_once(self._model_ready),
             "ServerMetadata": self._calls.at_once(self._server_metadata),
             "ModelMetadata": self._calls.at_once(self._model_metadata),
-            "ModelInfer": self._calls.unary("ModelInfer", self._model_infer),
+            "ModelInfer": self._calls.unary("ModelInfer", self._model_infer, predicts=True),
         }
         return (grpc.method_handlers_generic_handler(OPEN_INFERENCE_SERVICE, methods),)
 
