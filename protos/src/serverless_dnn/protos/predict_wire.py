@@ -60,8 +60,23 @@ def encode_predict_response(spec: model_spec_pb2.ModelSpec, outputs: Mapping[str
     Raises:
         TensorCodecError: An array has no tensor form; the text starts with the output's name.
     """
-    rest = predict_pb2.PredictResponse(model_spec=spec)
-    return _encode(rest.SerializeToString(), _RESPONSE_OUTPUTS, outputs)
+    return add_outputs(predict_pb2.PredictResponse(model_spec=spec).SerializeToString(), outputs)
+
+
+def add_outputs(response: bytes, outputs: Mapping[str, ArrayLike]) -> bytes:
+    """Add outputs to an answer without any, which is the same for many answers.
+
+    Args:
+        response: The bytes of a PredictResponse.
+        outputs: Arrays by output name.
+
+    Returns:
+        The bytes of a PredictResponse.
+
+    Raises:
+        TensorCodecError: An array has no tensor form; the text starts with the output's name.
+    """
+    return _encode(response, _RESPONSE_OUTPUTS, outputs)
 
 
 def decode_predict_request(

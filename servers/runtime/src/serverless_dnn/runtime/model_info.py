@@ -119,6 +119,20 @@ def servable_spec(servable: Servable, signature_name: str = "") -> model_spec_pb
     Returns:
         The message.
     """
-    spec = model_spec_pb2.ModelSpec(name=servable.model_name, signature_name=signature_name)
-    spec.version.value = servable.version
+    return version_spec(servable.model_name, servable.version, signature_name)
+
+
+def version_spec(model_name: str, version: int, signature_name: str) -> model_spec_pb2.ModelSpec:
+    """The same, for a version that is not at hand.
+
+    Args:
+        model_name: The model.
+        version: Its version.
+        signature_name: The signature that ran.
+
+    Returns:
+        The message.
+    """
+    spec = model_spec_pb2.ModelSpec(name=model_name, signature_name=signature_name)
+    spec.version.value = version
     return spec

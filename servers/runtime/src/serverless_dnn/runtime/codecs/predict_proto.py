@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -12,7 +13,7 @@ from serverless_dnn.protos import predict_wire
 from serverless_dnn.protos.tensor import TensorCodecError
 from serverless_dnn.protos.v1 import predict_pb2
 from serverless_dnn.runtime.errors import InvalidArgumentError
-from serverless_dnn.runtime.model_info import servable_spec
+from serverless_dnn.runtime.model_info import version_spec
 from serverless_dnn.runtime.servable import Servable
 from serverless_dnn.runtime.signature import Signature
 
@@ -118,4 +119,11 @@ def encode_predict_response(servable: Servable, signature: Signature, outputs: M
     Returns:
         The bytes of a PredictResponse.
     """
-    return predict_wire.encode_predict_response(servable_spec(servable, signature.name), outputs)
+    answer = _answer_without_outputs(servable.model_name, servable.version, signature.name)
+    return predict_wire.add_outputs(answer, outputs)
+
+
+@lru_cache(maxsize=256)
+def _answer_without_outputs(model_name: str, version: int, signature_name: str) -> bytes:
+    spec = version_spec(model_name, version, signature_name)
+    return predict_pb2.PredictResponse(model_spec=spec).SerializeToString()

@@ -91,10 +91,9 @@ class OpenVinoModel:
         try:
             for alias, array in inputs.items():
                 self._set_input(request, alias, array)
-            infer_request = request.infer_request
-            # Otherwise every output would be copied into a dictionary that nobody reads.
-            infer_request.infer(share_outputs=True)
-            return {alias: _leased(infer_request.get_tensor(port).data, lease) for alias, port in self._outputs.items()}
+            # Shared: otherwise every output would be copied.
+            outputs = request.infer_request.infer(share_outputs=True).to_dict()
+            return {alias: _leased(outputs[port], lease) for alias, port in self._outputs.items()}
         except RuntimeError as error:
             raise InvalidArgumentError(f"the model refused the inputs: {_last_line(error)}") from error
 
