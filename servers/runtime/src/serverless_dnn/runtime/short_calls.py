@@ -9,7 +9,7 @@ import time
 from collections.abc import Callable, Hashable
 
 # At most this long the loop is away: as long as it is, several times over, for every message of 5 MB.
-_SHORT_NS = 300_000
+_SHORT_NS = 500_000
 # So many in a row must have been short.
 _PROOFS = 16
 # A lone sender needs longer than this to read an answer and send the next request.
