@@ -30,19 +30,18 @@ class TensorFlowServingMetrics(Collector):
     def __init__(self, registry: CollectorRegistry) -> None:
         self._requests: Counter[tuple[str, str]] = Counter()
         self._lock = threading.Lock()
-        self._request_latency = Histogram(
-            f"{_PREFIX}request_latency",
-            "Distribution of wall time (in microseconds) for Tensorflow Serving request.",
-            ("model_name", "API", "entrypoint"),
-            buckets=_BUCKETS_US,
-            registry=registry,
-        )
-        self._runtime_latency = Histogram(
-            f"{_PREFIX}runtime_latency",
-            "Distribution of wall time (in microseconds) for Tensorflow runtime.",
-            ("model_name", "API", "runtime"),
-            buckets=_BUCKETS_US,
-            registry=registry,
+        self._request_latency, self._runtime_latency = (
+            Histogram(
+                f"{_PREFIX}{name}_latency",
+                f"Distribution of wall time (in microseconds) for {what}.",
+                ("model_name", "API", label),
+                buckets=_BUCKETS_US,
+                registry=registry,
+            )
+            for name, what, label in (
+                ("request", "Tensorflow Serving request", "entrypoint"),
+                ("runtime", "Tensorflow runtime", "runtime"),
+            )
         )
         registry.register(self)
 
