@@ -11,7 +11,6 @@ from serverless_dnn.models.wire import measure_request
 from serverless_dnn.models.workload import make_request
 from serverless_dnn.protos.v1 import signature_pb2, tensor_pb2
 from serverless_dnn.runtime.codecs.rest_json import decode_predict_json, encode_predict_json
-from serverless_dnn.runtime.memory import keep_freed_memory
 from serverless_dnn.runtime.signature import Signature, TensorSpec
 
 _ROUNDS = 15
@@ -19,8 +18,7 @@ _MIB = 1 << 20
 
 
 def codec_rows() -> Iterator[Row]:
-    """``codec.rest.*``: YOLOv5's tensors, encoded and decoded; in memory that is kept, as in a server."""
-    keep_freed_memory()
+    """``codec.rest.*``: YOLOv5's tensors, encoded and decoded."""
     picture = make_request("yolo_v5s")["input"]
     spec = TensorSpec("input", tensor_pb2.DT_FLOAT, (None, 640, 640, 3), "input:0")
     signature = Signature("serving_default", "", {"input": spec}, {}, signature_pb2.SignatureDef())

@@ -57,15 +57,16 @@ def test_other_numbers_in_the_same_places_are_not_parsed_again(compared: list[by
 @pytest.mark.parametrize(
     "other",
     [
-        _body("n", x=np.float32([1, 2])),
-        _body("m", z=np.float32([1, 2])),
-        _body("m", x=np.int32([1, 2])),
-        _body("m", x=np.float32([[1, 2]])[:, :2].reshape(2)),
+        _body("n", x=np.float32([[1, 2]])),
+        _body("m", z=np.float32([[1, 2]])),
+        _body("m", x=np.int32([[1, 2]])),
+        _body("m", x=np.float32([[1], [2]])),
     ],
 )
-def test_another_model_input_or_type_of_the_same_length_is_told_apart(other: bytes) -> None:
-    first = _body("m", x=np.float32([1, 2]))
+def test_another_model_input_type_or_shape_of_the_same_length_is_told_apart(other: bytes) -> None:
+    first = _body("m", x=np.float32([[1, 2]]))
     assert len(other) == len(first)
+    assert other != first
 
     for body in (first, other, first, other):
         expected, inputs = predict_wire.decode_predict_request(body, max_bytes=LIMIT)

@@ -1,7 +1,7 @@
 """What every unary call over ``grpc.aio`` needs, whichever service it belongs to: a thread, a place, a timer, a status.
 
-Messages arrive and leave as bytes, so that parsing and printing them is timed, and happens in a worker thread with the
-prediction: the event loop only moves bytes.
+Messages arrive and leave as bytes, so that parsing and printing them is timed, and happens with the prediction: in a
+worker thread, so that the event loop only moves bytes, or on the loop where a thread would take longer than the work.
 """
 
 import asyncio

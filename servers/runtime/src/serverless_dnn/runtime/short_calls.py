@@ -8,7 +8,8 @@ and only while no other call is there or has just been: several senders are serv
 import time
 from collections.abc import Callable, Hashable
 
-# At most this long the loop is away: as long as it is, several times over, for every message of 5 MB.
+# The loop is away as long, several times over, for every message of 5 MB. A kind that proved short can be longer once,
+# and has to prove it anew then.
 _SHORT_NS = 500_000
 # So many in a row must have been short.
 _PROOFS = 16
