@@ -1,10 +1,7 @@
-"""`sdnn-model-server` answers as `tensorflow_model_server` does, over gRPC, a unix socket and REST."""
+"""`sdnn-model-server` answers as `tensorflow_model_server` does, over gRPC and a unix socket."""
 
-import gzip
-import json
 import subprocess
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -23,55 +20,6 @@ from tensorflow_serving.apis import (
     prediction_service_pb2_grpc,
     regression_pb2,
 )
-
-HTTP = urllib3.PoolManager(retries=False)
-CONFIG = """
-model_config_list {{
-  config {{ name: "half_plus_two" base_path: "{root}/half_plus_two" model_platform: "tensorflow"
-    model_version_policy {{ all {{}} }}
-    version_labels {{ key: "stable" value: 1 }} version_labels {{ key: "canary" value: 12 }} }}
-  config {{ name: "types" base_path: "{root}/types" model_platform: "tensorflow" }}
-  config {{ name: "pair" base_path: "{root}/pair" }}
-  config {{ name: "lookup" base_path: "{root}/lookup" }}
-  config {{ name: "examples" base_path: "{root}/examples" }}
-  config {{ name: "scaled" base_path: "{root}/scaled" }}
-}}
-"""
-
-
-@dataclass(frozen=True)
-class Served:
-    """Where a model server listens."""
-
-    grpc: str
-    socket: str
-    rest: str
-
-
-@pytest.fixture(scope="module")
-def served(models: Path, start_server: Callable[..., Any], tmp_path_factory: pytest.TempPathFactory) -> Served:
-    folder = tmp_path_factory.mktemp("config")
-    (folder / "models.config").write_text(CONFIG.format(root=models))
-    (folder / "monitoring.config").write_text("prometheus_config { enable: true }")
-    target, process = start_server(
-        "sdnn-model-server",
-        "--port=0",
-        "--rest_api_port=-1",
-        "--host=127.0.0.1",
-        f"--grpc_socket_path={folder}/grpc.sock",
-        f"--model_config_file={folder}/models.config",
-        f"--monitoring_config_file={folder}/monitoring.config",
-        "--rest_api_enable_cors_support",
-        "--file_system_poll_wait_seconds=0",
-    )
-    rest_port = json.loads(process.ready_file.read_text())["rest_api_port"]
-    return Served(target, f"unix:{folder}/grpc.sock", f"http://127.0.0.1:{rest_port}")
-
-
-@pytest.fixture(scope="module")
-def stub(served: Served) -> Iterator[prediction_service_pb2_grpc.PredictionServiceStub]:
-    with grpc.insecure_channel(served.grpc) as channel:
-        yield prediction_service_pb2_grpc.PredictionServiceStub(channel)
 
 
 def _example(**features: object) -> tf.train.Example:
@@ -267,7 +215,7 @@ def test_grpc_errors(method: str, request_: Any, code: str, text: str, stub: Any
     assert stub.Predict(_predict("half_plus_two", x=_X), timeout=30).outputs["y"].dtype == 1
 
 
-def test_an_input_left_out_has_its_default(stub: Any, served: Served) -> None:
+def test_an_input_left_out_has_its_default(stub: Any, rest: Callable[..., tuple[int, Any]]) -> None:
     outputs = [
         tf.make_ndarray(stub.Predict(_predict("scaled", **inputs), timeout=30).outputs["y"]).tolist()
         for inputs in ({"x": _X}, {"x": _X, "scale": np.float32(5)})
@@ -275,23 +223,23 @@ def test_an_input_left_out_has_its_default(stub: Any, served: Served) -> None:
 
     assert outputs == [[3], [5]]
     # As the original: what the defaults are is not told.
-    described = _rest(served, "GET", "/v1/models/scaled/metadata")[1]["metadata"]["signature_def"]["signature_def"]
+    described = rest("GET", "/v1/models/scaled/metadata")[1]["metadata"]["signature_def"]["signature_def"]
     assert described["serving_default"]["defaults"] == {}
 
 
-def test_versions_and_labels(stub: Any, served: Served) -> None:
+def test_versions_and_labels(stub: Any, rest: Callable[..., tuple[int, Any]]) -> None:
     answers = {
         label: stub.Predict(_changed(_predict("half_plus_two", x=_X), version_label=label), timeout=30)
         for label in ("stable", "canary")
     }
     assert {label: answer.model_spec.version.value for label, answer in answers.items()} == {"stable": 1, "canary": 12}
     assert not answers["stable"].model_spec.version_label
-    assert _rest(served, "GET", "/v1/models/half_plus_two/labels/stable/metadata")[1]["model_spec"]["version"] == "1"
-    statuses = _rest(served, "GET", "/v1/models/half_plus_two")[1]["model_version_status"]
+    assert rest("GET", "/v1/models/half_plus_two/labels/stable/metadata")[1]["model_spec"]["version"] == "1"
+    statuses = rest("GET", "/v1/models/half_plus_two")[1]["model_version_status"]
     assert [(status["version"], status["state"]) for status in statuses] == [("12", "AVAILABLE"), ("1", "AVAILABLE")]
 
 
-def test_status_of_a_version_and_of_a_label(served: Served) -> None:
+def test_status_of_a_version_and_of_a_label(served: Any) -> None:
     request = get_model_status_pb2.GetModelStatusRequest()
     request.model_spec.name = "half_plus_two"
     with grpc.insecure_channel(served.grpc) as channel:
@@ -335,143 +283,22 @@ def test_a_deadline_that_passes_is_deadline_exceeded(zoo: Path, start_server: Ca
         assert stub.Predict(request, timeout=60).outputs["predictions"].tensor_shape.dim[0].size == 8
 
 
-def test_the_unix_socket_answers(served: Served) -> None:
+def test_the_unix_socket_answers(served: Any) -> None:
     with grpc.insecure_channel(served.socket) as channel:
         stub = prediction_service_pb2_grpc.PredictionServiceStub(channel)
         assert tf.make_ndarray(stub.Predict(_predict("half_plus_two", x=_X), timeout=30).outputs["y"]) == [2.5]
 
 
-def _rest(served: Served, verb: str, path: str, body: object = None, **headers: str) -> tuple[int, Any]:
-    content = body if isinstance(body, bytes) or body is None else json.dumps(body).encode()
-    reply = HTTP.request(verb, served.rest + path, body=content, headers=headers)
-    assert reply.headers["content-type"] == "application/json"
-    return reply.status, json.loads(reply.data)
+PREDICT = "/v1/models/half_plus_two:predict"
 
 
-PREDICT, EXAMPLES = "/v1/models/half_plus_two:predict", "/v1/models/examples"
-ROWS = [{"x": 0.25, "name": "a"}, {"x": 0.5}]
-REST_ANSWERS = [
-    (PREDICT, {"instances": [1.0, 2, 5]}, {"predictions": [2.5, 3.0, 4.5]}),
-    (PREDICT, {"instances": [{"x": 1.0}]}, {"predictions": [2.5]}),
-    (PREDICT, {"inputs": [1.0]}, {"outputs": [2.5]}),
-    (PREDICT, {"inputs": {"x": [1.0], "ignored": 1}}, {"outputs": [2.5]}),
-    ("/v1/models/half_plus_two/versions/1:predict", {"instances": [0]}, {"predictions": [2.0]}),
-    ("/v1/models/half_plus_two/labels/stable:predict", {"instances": [0]}, {"predictions": [2.0]}),
-    ("/V1/Models/half_plus_two:PREDICT", {"instances": [0]}, {"predictions": [2.0]}),
-    ("/v1/models/half%5Fplus_two:predict", {"instances": [0]}, {"predictions": [2.0]}),
-    (
-        "/v1/models/types:predict",
-        {"instances": [{"words": {"b64": "/w=="}, "counts": 2, "flags": True}]},
-        {"error": "output joined holds bytes that are not UTF-8: give it a name that ends in _bytes to get base64"},
-    ),
-    (
-        "/v1/models/types:predict",
-        {"inputs": {"words": ["a"], "counts": [2], "flags": [True]}},
-        {"outputs": {"joined": ["a-2"], "raw_bytes": [{"b64": "YQ=="}], "counts": [4], "flags": [False]}},
-    ),
-    (
-        "/v1/models/pair:predict",
-        {"instances": [{"ids": [1, 2], "mask": [1, 1]}]},
-        {"predictions": [{"total": 3, "count": 2}]},
-    ),
-    (
-        f"{EXAMPLES}:classify",
-        {"signature_name": "classify", "examples": ROWS},
-        {"results": [[["a", 0.25], ["other", 0.75]], [["?", 0.5], ["other", 0.5]]]},
-    ),
-    (f"{EXAMPLES}:regress", {"examples": [{"x": 0.2}, {"x": [1.0]}]}, {"results": [2.1, 2.5]}),
-    (f"{EXAMPLES}:regress", {"context": {"x": 6.0}, "examples": [{}]}, {"results": [5.0]}),
-]
-
-
-@pytest.mark.parametrize(("path", "body", "answer"), REST_ANSWERS)
-def test_rest_answers(path: str, body: object, answer: object, served: Served) -> None:
-    status, document = _rest(served, "POST", path, body)
-
-    assert document == answer
-    assert status == (400 if "error" in document else 200)
-
-
-def test_nan_goes_in_and_comes_out(served: Served) -> None:
-    reply = HTTP.request("POST", served.rest + PREDICT, body=b'{"instances": [NaN, Infinity, 1.0]} ignored')
-
-    assert reply.data == b'{"predictions":[NaN,Infinity,2.5]}'
-
-
-def test_a_gzipped_body_is_inflated(served: Served) -> None:
-    body = gzip.compress(b'{"instances": [1.0]}')
-    assert _rest(served, "POST", PREDICT, body, **{"Content-Encoding": "gzip"}) == (200, {"predictions": [2.5]})
-
-
-REST_ERRORS = [
-    ("POST", PREDICT, b"", 400, "The document is empty"),
-    ("POST", PREDICT, b"{", 400, "JSON Parse error"),
-    ("POST", PREDICT, b"[1]", 400, "Is not object"),
-    ("POST", PREDICT, {}, 400, "Missing 'inputs' or 'instances' key"),
-    ("POST", PREDICT, {"instances": [1], "inputs": [1]}, 400, "Not formatted correctly expecting only one of"),
-    ("POST", PREDICT, {"instances": 1}, 400, "Expecting 'instances' to be an list/array"),
-    ("POST", PREDICT, {"instances": []}, 400, "No values in 'instances' array"),
-    ("POST", PREDICT, {"instances": ["a"]}, 400, "is not of expected type: float"),
-    ("POST", PREDICT, {"instances": [[1], [1, 2]]}, 400, "size"),
-    ("POST", PREDICT, {"instances": [1], "signature_name": "nope"}, 400, 'Serving signature name: "nope" not found in'),
-    ("POST", PREDICT, {"instances": [1], "signature_name": 7}, 400, "must be a string value"),
-    ("POST", "/v1/models/pair:predict", {"instances": [[1]]}, 400, "instances is a plain list, but expecting list of"),
-    (
-        "POST",
-        "/v1/models/pair:predict",
-        {"inputs": {"ids": [[1]]}},
-        400,
-        "Missing named input: mask in 'inputs' object.",
-    ),
-    ("POST", "/v1/models/nope:predict", {"instances": [1]}, 404, "Servable not found for request: Latest(nope)"),
-    ("POST", "/v1/models/pair/versions/9:predict", {"instances": [1]}, 404, "Specific(pair, 9)"),
-    ("POST", "/v1/models/pair/labels/no:predict", {"instances": [1]}, 400, "Unrecognized servable version label: no"),
-    ("POST", f"{PREDICT}?x=y", {"instances": [1]}, 400, "Malformed request: POST /v1/models/half_plus_two:predict?x=y"),
-    ("GET", PREDICT, None, 400, "Malformed request: GET"),
-    ("POST", "/v1/models/pair:nope", {}, 400, "Malformed request: POST"),
-    ("GET", "/v1/models", None, 400, "Missing model name in request."),
-    ("GET", "/v1/models/nope", None, 404, "Could not find any versions of model nope"),
-    ("GET", "/v1/models/pair/versions/9", None, 404, "Could not find version 9 of model pair"),
-    ("GET", "/nope", None, 404, "there is nothing at /nope"),
-    ("POST", f"{EXAMPLES}:regress", {"examples": []}, 400, "'examples'"),
-    ("POST", f"{EXAMPLES}:regress", {"examples": [{"x": None}]}, 400, "got null"),
-    ("POST", f"{EXAMPLES}:regress", {"examples": [{"x": [1, 2.5]}]}, 400, "values of several kinds"),
-    ("POST", f"{EXAMPLES}:regress", {"examples": [{"x": 2**63}]}, 400, "beyond int64"),
-    ("POST", f"{EXAMPLES}:regress", {"examples": [{"name": {"b64": "!"}}]}, 400, "b64 is not base64"),
-    ("POST", f"{EXAMPLES}:regress", {"examples": [{"x": 1}]}, 400, "Data types don't match"),
-]
-
-
-@pytest.mark.parametrize(("verb", "path", "body", "status", "text"), REST_ERRORS)
-def test_rest_errors(verb: str, path: str, body: object, status: int, text: str, served: Served) -> None:
-    got, document = _rest(served, verb, path, body)
-
-    assert (got, list(document)) == (status, ["error"])
-    assert text in document["error"]
-
-
-def test_a_bomb_stops_at_the_bound(served: Served) -> None:
-    bomb = gzip.compress(b" " * (200 << 20))
-    status, document = _rest(served, "POST", PREDICT, bomb, **{"Content-Encoding": "gzip"})
-
-    assert status == 413
-    assert "larger than the 67108864 bytes" in document["error"]
-
-
-def test_pages_of_other_origins(served: Served) -> None:
-    allowed = HTTP.request("OPTIONS", served.rest + PREDICT, headers={"Origin": "https://example.org"})
-    assert (allowed.status, allowed.headers["Access-Control-Allow-Origin"]) == (200, "*")
-    assert allowed.headers["Access-Control-Allow-Methods"] == "POST, GET"
-    assert HTTP.request("OPTIONS", served.rest + PREDICT, headers={"Origin": "file://"}).status == 400
-
-
-def test_metrics(served: Served, stub: Any) -> None:
+def test_metrics(served: Any, stub: Any, rest: Callable[..., tuple[int, Any]], http: urllib3.PoolManager) -> None:
     stub.Predict(_predict("pair", ids=np.int32([[1]]), mask=np.int32([[1]])), timeout=30)
     with pytest.raises(grpc.RpcError):
         stub.Predict(_predict("nope", x=_X), timeout=30)
-    _rest(served, "POST", PREDICT, {"instances": [1]})
+    rest("POST", PREDICT, {"instances": [1]})
 
-    text = HTTP.request("GET", served.rest + "/monitoring/prometheus/metrics").data.decode()
+    text = http.request("GET", served.rest + "/monitoring/prometheus/metrics").data.decode()
 
     assert 'sdnn_requests_total{method="Predict",model="pair",status="OK"}' in text
     assert 'sdnn_requests_total{method="Predict",model="",status="NOT_FOUND"}' in text
