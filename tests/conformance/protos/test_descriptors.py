@@ -10,7 +10,16 @@ import pytest
 from google.protobuf.descriptor import Descriptor, EnumDescriptor, FieldDescriptor
 from tensorflow.core.example import example_pb2 as tf_example
 from tensorflow.core.example import feature_pb2 as tf_feature
-from tensorflow.core.framework import resource_handle_pb2, tensor_shape_pb2, types_pb2
+from tensorflow.core.framework import (
+    attr_value_pb2,
+    function_pb2,
+    graph_pb2,
+    node_def_pb2,
+    op_def_pb2,
+    resource_handle_pb2,
+    tensor_shape_pb2,
+    types_pb2,
+)
 from tensorflow.core.framework import tensor_pb2 as tf_tensor
 from tensorflow.core.protobuf import meta_graph_pb2, saved_model_pb2
 from tensorflow_serving.apis import (
@@ -35,6 +44,9 @@ from serverless_dnn.protos.v1 import (
 )
 from serverless_dnn.protos.v1 import (
     example_pb2 as our_example,
+)
+from serverless_dnn.protos.v1 import (
+    graph_pb2 as our_graph,
 )
 from serverless_dnn.protos.v1 import (
     model_config_pb2 as our_config,
@@ -88,6 +100,7 @@ _FILES = [
     (our_config, [model_server_config_pb2, model_management_pb2]),
     (our_saved_model, [saved_model_pb2, meta_graph_pb2]),
     (our_log, [prediction_log_pb2, logging_pb2]),
+    (our_graph, [graph_pb2, node_def_pb2, attr_value_pb2, function_pb2, op_def_pb2]),
 ]
 
 
@@ -142,6 +155,15 @@ _LEFT_OUT = {
         *("request_criticality", "request_origin", "dc"),
     },
     "ResourceHandleProto": {"dtypes_and_shapes"},
+    "GraphDef": {"versions", "version", "debug_info"},
+    "NodeDef": {"experimental_debug_info", "experimental_type"},
+    "FunctionDefLibrary": {"gradient", "registered_gradients"},
+    "FunctionDef": {"arg_attr", "resource_arg_unique_id"},
+    "OpDef": {
+        *("control_output", "attr", "deprecation", "summary", "description", "is_commutative", "is_aggregate"),
+        *("is_stateful", "allows_uninitialized_input", "is_distributed_communication"),
+    },
+    "ArgDef": {"handle_data", "is_ref", "experimental_full_type"},
 }
 
 

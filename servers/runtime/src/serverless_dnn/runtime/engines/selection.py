@@ -50,7 +50,7 @@ def load_model(
             f"engine {name} is not installed: pip install 'serverless-dnn-runtime[{name}]', or choose another engine"
         )
     if name == "openvino":
-        from serverless_dnn.runtime.engines.openvino import OpenVinoModel
+        from serverless_dnn.runtime.engines.openvino.model import OpenVinoModel
 
         try:
             return OpenVinoModel(version_folder, signatures, options, instance, reason)

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from serverless_dnn.runtime.cpus import effective_cpus
 from serverless_dnn.runtime.engines.base import EngineInfo, EngineOptions
-from serverless_dnn.runtime.engines.compiled_cache import CompiledCache
+from serverless_dnn.runtime.engines.openvino.compiled_cache import CompiledCache
 from serverless_dnn.runtime.engines.selection import why_not_openvino
 from serverless_dnn.runtime.errors import FailedPreconditionError, InvalidArgumentError
 from serverless_dnn.runtime.signature import DEFAULT_SIGNATURE, Signature
