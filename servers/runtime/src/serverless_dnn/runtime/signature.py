@@ -4,27 +4,25 @@ The file holds the graph beside the signatures, and a frozen graph holds all wei
 parsed; the rest is skipped by its length in a memory map.
 """
 
-import mmap
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from google.protobuf.message import DecodeError
 from numpy.typing import NDArray
 
 from serverless_dnn.protos.dtypes import TensorCodecError, data_type_name, numpy_dtype
 from serverless_dnn.protos.tensor import decode_tensor
 from serverless_dnn.protos.v1 import saved_model_pb2, signature_pb2
-from serverless_dnn.protos.wire_format import walk_fields
-from serverless_dnn.runtime.errors import DataLossError, NotFoundError
+from serverless_dnn.runtime.errors import DataLossError
+from serverless_dnn.runtime.saved_model.meta_graph import open_meta_graph
 
 DEFAULT_SIGNATURE = "serving_default"
 PREDICT_METHOD = "tensorflow/serving/predict"
 CLASSIFY_METHOD = "tensorflow/serving/classify"
 REGRESS_METHOD = "tensorflow/serving/regress"
-_META_GRAPHS, _META_INFO, _SIGNATURES = 2, 1, 5
+_SIGNATURES = 5
 # Keras and tf.saved_model add this bookkeeping signature, which nobody calls.
 _INTERNAL_SIGNATURES = frozenset({"__saved_model_init_op", "__saved_model_train_op"})
 
@@ -118,27 +116,20 @@ def read_signatures(version_folder: Path, tags: Sequence[str] = ("serve",)) -> d
         NotFoundError: There is no ``saved_model.pb``, or no graph with these tags.
         DataLossError: The file is not a SavedModel.
     """
-    path = version_folder / "saved_model.pb"
+    read = saved_model_pb2.MetaGraphDef()
+    with open_meta_graph(version_folder, tags) as graph:
+        for part in graph.fields:
+            # One field at a time, with its key, so that what lies between never enters memory.
+            if part.number == _SIGNATURES:
+                read.MergeFromString(graph.content[part.begin : part.end])
     try:
-        with path.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as content:
-            fields = walk_fields(content, 0, len(content))
-            graphs = [_parse_graph(content, part.value, part.end) for part in fields if part.number == _META_GRAPHS]
-    except FileNotFoundError:
-        raise NotFoundError(f"no SavedModel in {version_folder}: saved_model.pb is missing") from None
-    except (ValueError, DecodeError) as error:
-        raise DataLossError(f"{path} is not a SavedModel: {error}") from None
-    for graph in graphs:
-        if set(graph.meta_info_def.tags) == set(tags):
-            try:
-                return {
-                    name: _signature(name, definition)
-                    for name, definition in sorted(graph.signature_def.items())
-                    if name not in _INTERNAL_SIGNATURES
-                }
-            except TensorCodecError as error:
-                raise DataLossError(f"{path} has a default value that is no tensor: {error}") from None
-    found = ", ".join("{" + ",".join(graph.meta_info_def.tags) + "}" for graph in graphs) or "none"
-    raise NotFoundError(f"{path} holds no graph with the tags {{{','.join(tags)}}}; it has: {found}")
+        return {
+            name: _signature(name, definition)
+            for name, definition in sorted(read.signature_def.items())
+            if name not in _INTERNAL_SIGNATURES
+        }
+    except TensorCodecError as error:
+        raise DataLossError(f"{version_folder} has a default value that is no tensor: {error}") from None
 
 
 def _signature(name: str, definition: signature_pb2.SignatureDef) -> Signature:
@@ -158,12 +149,3 @@ def _tensor_spec(alias: str, info: signature_pb2.TensorInfo) -> TensorSpec:
     if not info.tensor_shape.unknown_rank:
         shape = tuple(None if dim.size < 0 else dim.size for dim in info.tensor_shape.dim)
     return TensorSpec(alias, info.dtype, shape, info.name)
-
-
-def _parse_graph(content: mmap.mmap, begin: int, end: int) -> saved_model_pb2.MetaGraphDef:
-    graph = saved_model_pb2.MetaGraphDef()
-    for part in walk_fields(content, begin, end):
-        # One field at a time, with its key, so that what lies between never enters memory.
-        if part.number in (_META_INFO, _SIGNATURES):
-            graph.MergeFromString(content[part.begin : part.end])
-    return graph

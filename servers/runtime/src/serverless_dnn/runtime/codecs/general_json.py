@@ -91,8 +91,15 @@ def decode_value(value: object, spec: TensorSpec) -> NDArray[Any]:
 
 
 def is_base64_object(value: object) -> bool:
-    """Whether a JSON value is the form of a binary string, ``{"b64": "..."}``."""
-    return isinstance(value, dict) and len(value) == 1 and "b64" in value
+    """Whether a JSON value is the form of a binary string: an object whose only key is ``b64``, with a string.
+
+    Args:
+        value: The value.
+
+    Returns:
+        False also for ``{"b64": ["..."]}`` and ``{"b64": {"b64": "..."}}``, which give an input named ``b64``.
+    """
+    return isinstance(value, dict) and len(value) == 1 and isinstance(value.get("b64"), str)
 
 
 def _flatten(value: object, shape: list[int], level: int, convert: Callable[[object], Any], flat: list[Any]) -> None:
@@ -145,7 +152,7 @@ def _boolean(value: object) -> bool:
 def _string(value: object) -> bytes:
     if isinstance(value, str):
         return value.encode("utf-8", "surrogatepass")
-    if isinstance(value, dict) and is_base64_object(value) and isinstance(value["b64"], str):
+    if isinstance(value, dict) and is_base64_object(value):
         try:
             return base64.b64decode(value["b64"], validate=True)
         except (binascii.Error, ValueError):

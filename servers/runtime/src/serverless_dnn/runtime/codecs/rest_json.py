@@ -40,6 +40,10 @@ class PredictBody:
 def decode_predict_json(body: bytes, find_signature: Callable[[str], Signature]) -> PredictBody:
     """Decode a Predict request.
 
+    An object whose only key is ``b64``, with a string, is a binary string, also where an input is named ``b64``: so
+    TensorFlow Serving reads it. Any other object holds named inputs. An input named ``b64`` therefore takes
+    ``{"b64": ["..."]}`` as it stands, and a single string as ``{"b64": {"b64": "..."}}``.
+
     Args:
         body: The JSON text.
         find_signature: Gives the signature of a name; empty means the default.
@@ -116,8 +120,10 @@ def _decode_rows(instances: object, signature: Signature) -> dict[str, NDArray[A
 def _decode_row_objects(instances: list[Any], signature: Signature) -> dict[str, NDArray[Any]]:
     rows: dict[str, list[NDArray[Any]]] = {alias: [] for alias in signature.inputs}
     for index, instance in enumerate(instances):
-        if not isinstance(instance, dict):
-            raise _element_error(index, InvalidArgumentError("JSON Value is not an object, as those before it are"))
+        if not isinstance(instance, dict) or is_base64_object(instance):
+            raise _element_error(
+                index, InvalidArgumentError("JSON Value is not an object of named inputs, as those before it are")
+            )
         for key in instance:
             if key not in signature.inputs:
                 raise InvalidArgumentError(

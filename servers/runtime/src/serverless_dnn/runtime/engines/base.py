@@ -19,7 +19,8 @@ class EngineOptions:
     """How models are run.
 
     Attributes:
-        name: The engine; ``auto`` takes OpenVINO where it is installed and can run the model, else TensorFlow.
+        name: The engine; ``auto`` takes OpenVINO where it is installed and proven to answer as TensorFlow does, else
+            TensorFlow.
         precision: The arithmetic; anything but ``f32`` changes results and must pass the model's accuracy check.
         threads: Threads for one prediction; ``None`` takes the CPUs this process may use.
         cache_folder: Where OpenVINO keeps compiled models; ``None`` keeps none.
@@ -47,6 +48,10 @@ class EngineInfo:
         threads: Threads for one prediction.
         reason: Why this engine was taken.
         compiled_cache: ``hit``, ``filled`` or ``none``.
+        proof: Why its answers are TensorFlow's: ``reference`` (they are), ``proven by list`` (every operator is),
+            ``verified at compile`` (both engines were compared), or ``asked for by name`` (nothing says so).
+        tensorflow_signatures: Signatures that TensorFlow runs although this engine is another; it is loaded for them
+            when one is first called.
     """
 
     name: str
@@ -55,6 +60,8 @@ class EngineInfo:
     threads: int
     reason: str = ""
     compiled_cache: str = "none"
+    proof: str = ""
+    tensorflow_signatures: tuple[str, ...] = ()
 
     def __str__(self) -> str:
         return f"{self.name} {self.version} {self.precision}"

@@ -2,20 +2,25 @@
 
 OpenVINO has a cache of its own, which knows a model by its path, its time and its folder's size as the file system
 reports them: in a container built on another file system it finds nothing. Here a model is known by its content. An
-entry is sealed with its size and a digest of its ends, for OpenVINO does not notice damaged weights.
+entry has a seal, which holds the digest of every byte of the model, what its graph was found to be proven for, what
+comparing it with TensorFlow gave, and a digest of the compiled model, for OpenVINO does not notice damaged weights.
 """
 
 import hashlib
 import json
 import logging
 import os
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 _log = logging.getLogger(__name__)
 _SEAL, _BLOB = "seal.json", "model.blob"
-# Of larger files the ends and the size stand for the whole: hashing 400 MB would take longer than loading them.
+# Of larger files an entry's name knows the ends and the size alone. Its seal knows every byte, but reads them again
+# only when the file's time is another than it was: hashing 400 MB would take longer than loading them.
 _END_BYTES = 4 << 20
+_READ_BYTES = 1 << 20
 
 
 @dataclass(frozen=True)
@@ -24,9 +29,11 @@ class CompiledCache:
 
     Attributes:
         folder: Its own folder in the cache.
+        version_folder: The SavedModel.
     """
 
     folder: Path
+    version_folder: Path
 
     @classmethod
     def open(cls, root: Path, version_folder: Path, built_with: str) -> "CompiledCache | None":
@@ -41,9 +48,10 @@ class CompiledCache:
             The place; ``None``, with a warning in the log, when the cache cannot be written.
         """
         key = hashlib.sha256(f"{built_with}\n{_isa()}\n".encode())
-        # The index holds a checksum of every tensor, so the weights themselves need not be read.
-        for name in ("saved_model.pb", "variables/variables.index"):
-            key.update(_digest(version_folder / name).encode())
+        for path in _model_files(version_folder):
+            # The index holds a checksum of every tensor, so the weights themselves need not be read.
+            of_file = str(path.stat().st_size) if _is_data(path) else _digest_of_ends(path)
+            key.update(f"{path.relative_to(version_folder)} {of_file}\n".encode())
         folder = root / key.hexdigest()[:32]
         others = [path for path in root.glob(f"*/{_SEAL}") if path.parent != folder]
         try:
@@ -51,10 +59,8 @@ class CompiledCache:
         except OSError as error:
             _log.warning("no compiled-model cache: cannot write", extra={"folder": str(folder), "error": str(error)})
             return None
-        cache = cls(folder)
-        if cache.blob.exists() and not cache.is_sealed():
-            _log.warning("the compiled model in the cache is damaged: compiling anew", extra={"folder": str(folder)})
-        elif others and not cache.blob.exists():
+        cache = cls(folder, version_folder)
+        if others and not (cache.folder / _SEAL).exists() and not cache.blob.exists():
             _log.warning(
                 "the cache holds no compiled model for this model, engine version, precision and CPU: compiling",
                 extra={"folder": str(root), "others": len(others)},
@@ -66,28 +72,62 @@ class CompiledCache:
         """Where the compiled model lies."""
         return self.folder / _BLOB
 
-    def is_sealed(self) -> bool:
-        """Whether a compiled model lies here, as it was sealed."""
-        try:
-            sealed = json.loads((self.folder / _SEAL).read_text(encoding="utf-8"))
-        except (OSError, ValueError):
-            return False
-        return bool(sealed) and sealed == _digest(self.blob)
+    def record(self) -> dict[str, Any] | None:
+        """What was recorded with the model that lies here.
 
-    def store(self, compiled: bytes | memoryview) -> bool:
+        Returns:
+            The record; ``None`` when there is no entry, or one that is damaged or of other bytes, which is logged.
+        """
+        try:
+            seal = json.loads((self.folder / _SEAL).read_text(encoding="utf-8"))
+            record, files, blob = dict(seal["record"]), dict(seal["files"]), str(seal["blob"])
+        except FileNotFoundError:
+            record, files, blob = {}, {}, ""
+            if not self.blob.exists():
+                return None
+        except (OSError, ValueError, TypeError, KeyError):
+            record, files, blob = {}, {}, "unreadable"
+        if blob != _digest_of_ends(self.blob) or not record:
+            _log.warning(
+                "the compiled model in the cache is damaged: compiling anew", extra={"folder": str(self.folder)}
+            )
+            return None
+        if not self._is_of(files):
+            _log.warning(
+                "the compiled model in the cache is of other bytes than the model's: compiling anew",
+                extra={"folder": str(self.folder), "model": str(self.version_folder)},
+            )
+            return None
+        return record
+
+    def _is_of(self, files: Mapping[str, Any]) -> bool:
+        """Whether the model's files have the bytes that were sealed."""
+        present = {str(path.relative_to(self.version_folder)): path for path in _model_files(self.version_folder)}
+        return present.keys() == files.keys() and all(
+            _is_unchanged(path, files[name]) for name, path in present.items()
+        )
+
+    def store(self, compiled: bytes | memoryview, record: Mapping[str, Any]) -> bool:
         """Keep a compiled model; written aside and renamed, so that a reader sees all of it or none.
 
         Args:
-            compiled: Its bytes.
+            compiled: Its bytes; none for a model that was refused.
+            record: What to keep with it, in JSON's types.
 
         Returns:
             Whether it is kept: a cache that cannot be written makes the next start slower, and no more than that.
         """
         aside = self.folder / f"{_BLOB}.{os.getpid()}"
         try:
-            for path, content in ((self.blob, compiled), (self.folder / _SEAL, None)):
-                aside.write_bytes(json.dumps(_digest(self.blob)).encode() if content is None else content)
-                aside.replace(path)
+            if len(compiled):
+                aside.write_bytes(compiled)
+                aside.replace(self.blob)
+            else:
+                self.blob.unlink(missing_ok=True)
+            files = {str(p.relative_to(self.version_folder)): _sealed(p) for p in _model_files(self.version_folder)}
+            seal = {"record": dict(record), "blob": _digest_of_ends(self.blob), "files": files}
+            aside.write_text(json.dumps(seal, indent=1), encoding="utf-8")
+            aside.replace(self.folder / _SEAL)
         except OSError as error:
             aside.unlink(missing_ok=True)
             _log.warning("cannot keep the compiled model", extra={"folder": str(self.folder), "error": str(error)})
@@ -95,7 +135,55 @@ class CompiledCache:
         return True
 
 
+@dataclass(frozen=True)
+class CacheEntry:
+    """A compiled model's place, with what is there.
+
+    Attributes:
+        place: The place.
+        is_filled: Whether the compiled model lies there.
+        record: What is recorded with it, or will be.
+    """
+
+    place: CompiledCache
+    is_filled: bool
+    record: Mapping[str, Any]
+
+
+def _model_files(version_folder: Path) -> list[Path]:
+    """What an engine reads of a SavedModel: its graph, and the index and data of its variables."""
+    found = [version_folder / "saved_model.pb", *version_folder.glob("variables/variables.*")]
+    return sorted(path for path in found if path.is_file())
+
+
+def _is_data(path: Path) -> bool:
+    return path.name.startswith("variables.data")
+
+
+def _sealed(path: Path) -> dict[str, Any]:
+    status = path.stat()
+    return {"size": status.st_size, "mtime_ns": status.st_mtime_ns, "sha256": _digest(path)}
+
+
+def _is_unchanged(path: Path, sealed: Mapping[str, Any]) -> bool:
+    status = path.stat()
+    if status.st_size != sealed.get("size"):
+        return False
+    is_large = status.st_size > _END_BYTES
+    if is_large and status.st_mtime_ns == sealed.get("mtime_ns"):
+        return True
+    return _digest(path) == sealed.get("sha256")
+
+
 def _digest(path: Path) -> str:
+    digest = hashlib.sha256()
+    with path.open("rb") as file:
+        while piece := file.read(_READ_BYTES):
+            digest.update(piece)
+    return digest.hexdigest()
+
+
+def _digest_of_ends(path: Path) -> str:
     """Of a file's size and ends; empty for a file that is not there."""
     try:
         with path.open("rb") as file:

@@ -1,0 +1,207 @@
+"""Decide from a SavedModel's graph whether OpenVINO's answers are TensorFlow's, and with which guards."""
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from serverless_dnn.protos.v1 import tensor_pb2
+from serverless_dnn.runtime.engines.openvino.facts import Number
+from serverless_dnn.runtime.engines.openvino.guards import Guard
+from serverless_dnn.runtime.engines.openvino.index_bounds import IndexBounds, bound_inputs
+from serverless_dnn.runtime.engines.openvino.rules import is_integer
+from serverless_dnn.runtime.engines.openvino.trace import Seen, Trace
+from serverless_dnn.runtime.errors import ResourceExhaustedError
+from serverless_dnn.runtime.saved_model.graph import Graph, reached_operators, read_graph
+from serverless_dnn.runtime.signature import DEFAULT_SIGNATURE, Signature, TensorSpec
+
+# Larger numbers may overflow float32 on the way, and what becomes of NaN and infinities is TensorFlow's affair.
+_MAX_FLOAT = 1e10
+_INT32 = (-(2**31), 2**31 - 1)
+# Integers are tried within these bounds, one after another, until all that is computed of them is exact.
+_INTEGER_BOUNDS = (1 << 24, 1 << 20, 1 << 16, 1 << 12, 1 << 8)
+_SHORT_TYPES: Mapping[int, tuple[Number, Number]] = {
+    tensor_pb2.DT_UINT8: (0, 255),
+    tensor_pb2.DT_INT8: (-128, 127),
+    tensor_pb2.DT_UINT16: (0, 65535),
+    tensor_pb2.DT_INT16: (-32768, 32767),
+    tensor_pb2.DT_BOOL: (0, 1),
+}
+_NOT_NUMBERS = "openvino has no type for: "
+
+
+@dataclass(frozen=True)
+class Analysis:
+    """What a SavedModel's graph says about running its default signature in OpenVINO.
+
+    Attributes:
+        reasons: Why its answers are not proven to be TensorFlow's; none when they are.
+        unsafe: Reasons that hold even when OpenVINO is asked for by name: it cannot run this, or would end the process.
+        guards: What must be checked of every call.
+        same: Other signatures that are the same function under another name.
+        operators: What the signature reaches, by operator and type.
+    """
+
+    reasons: tuple[str, ...] = ()
+    unsafe: tuple[str, ...] = ()
+    guards: tuple[Guard, ...] = ()
+    same: tuple[str, ...] = ()
+    operators: Mapping[tuple[str, str], Seen] = field(default_factory=dict, compare=False)
+
+    def as_record(self) -> dict[str, Any]:
+        """The decision in JSON's types, without the operators."""
+        return {
+            "reasons": list(self.reasons),
+            "unsafe": list(self.unsafe),
+            "guards": [asdict(guard) for guard in self.guards],
+            "same": list(self.same),
+        }
+
+    @classmethod
+    def from_record(cls, record: Mapping[str, Any]) -> "Analysis":
+        """The decision that ``as_record`` wrote down.
+
+        Args:
+            record: What it wrote.
+        """
+        guards = tuple(Guard(**guard) for guard in record["guards"])
+        return cls(tuple(record["reasons"]), tuple(record["unsafe"]), guards, tuple(record["same"]))
+
+    @property
+    def against(self) -> str:
+        """The first reason against OpenVINO; empty when there is none."""
+        return next(iter((*self.unsafe, *self.reasons)), "")
+
+
+def analyse(version_folder: Path, signatures: Mapping[str, Signature]) -> Analysis:
+    """Read a model's graph and decide.
+
+    Args:
+        version_folder: The folder that holds ``saved_model.pb``.
+        signatures: Its signatures.
+
+    Returns:
+        The decision with its reasons.
+
+    Raises:
+        DataLossError: The file is not a SavedModel.
+    """
+    if reason := _why_never(signatures):
+        return Analysis(unsafe=(reason,))
+    try:
+        graph = read_graph(version_folder)
+    except ResourceExhaustedError as error:
+        return Analysis(reasons=(str(error),))
+    signature = signatures[DEFAULT_SIGNATURE]
+    trace, bounds, indices = _prove(graph, signature)
+    reasons = [*_ambiguous_names(signature), *_writes(graph, signatures), *trace.reasons]
+    return Analysis(
+        tuple(dict.fromkeys(reasons)),
+        tuple(f"operator {name} {why}" for name, why in trace.unsafe.items()),
+        tuple(_guard(alias, bounds[alias], indices.get(alias)) for alias in signature.inputs),
+        () if reasons else _same_functions(trace, signatures),
+        trace.operators,
+    )
+
+
+def _why_never(signatures: Mapping[str, Signature]) -> str:
+    """Why OpenVINO's reader of SavedModels cannot read a model: it sees one signature, dense tensors and numbers."""
+    default = signatures.get(DEFAULT_SIGNATURE)
+    if default is None:
+        return f"the model has no signature {DEFAULT_SIGNATURE}, the only one openvino reads"
+    if not default.supports_arrays:
+        return "the model has sparse or composite tensors"
+    tensors = (*default.inputs.values(), *default.outputs.values())
+    if odd := [spec.name for spec in tensors if spec.dtype.kind not in "fiub"]:
+        return _NOT_NUMBERS + ", ".join(odd)
+    if narrowed := [spec.name for spec in tensors if spec.dtype.name in ("float64", "uint64")]:
+        return f"openvino computes 64-bit floats and unsigned integers in 32 bits: {', '.join(narrowed)}"
+    return ""
+
+
+def _prove(
+    graph: Graph, signature: Signature
+) -> tuple[Trace, dict[str, tuple[Number, Number]], dict[str, IndexBounds]]:
+    """Follow a signature, with bounds of its inputs that leave no reason against it, if there are any."""
+    bounds = {alias: _widest(spec) for alias, spec in signature.inputs.items()}
+    trace = _followed(graph, signature, bounds)
+    indices: dict[str, IndexBounds] = {}
+    if trace.indices and all(bound_inputs(facts, rows, indices) for facts, rows in trace.indices):
+        bounds |= {alias: (found.low, found.high) for alias, found in indices.items()}
+        trace = _followed(graph, signature, bounds)
+    free = [alias for alias, spec in signature.inputs.items() if is_integer(spec.data_type) and alias not in indices]
+    for limit in _INTEGER_BOUNDS if free else ():
+        if not trace.reasons:
+            break
+        narrowed = {alias: (max(bounds[alias][0], -limit), min(bounds[alias][1], limit)) for alias in free}
+        tried = _followed(graph, signature, bounds | narrowed)
+        if not tried.reasons:
+            return tried, bounds | narrowed, indices
+    return trace, bounds, indices
+
+
+def _followed(graph: Graph, signature: Signature, bounds: Mapping[str, tuple[Number, Number]]) -> Trace:
+    trace = Trace(graph, bounds)
+    for alias, facts in trace.outputs(signature).items():
+        spec = signature.outputs[alias]
+        if is_integer(spec.data_type) and facts.varies and not (_INT32[0] <= facts.low and facts.high <= _INT32[1]):
+            trace.reasons[f"output {alias} may exceed 32 bits, in which openvino computes"] = None
+    return trace
+
+
+def _widest(spec: TensorSpec) -> tuple[Number, Number]:
+    if is_integer(spec.data_type) or spec.data_type == tensor_pb2.DT_BOOL:
+        return _SHORT_TYPES.get(spec.data_type, _INT32)
+    return -_MAX_FLOAT, _MAX_FLOAT
+
+
+def _guard(alias: str, bounds: tuple[Number, Number], index: IndexBounds | None) -> Guard:
+    return Guard(alias, *bounds, index.rows if index is not None and index.in_place else None)
+
+
+def _ambiguous_names(signature: Signature) -> Sequence[str]:
+    """OpenVINO finds tensors by the signature's names and by the graph's, which must then not be each other's."""
+    tensors = [*signature.inputs.values(), *signature.outputs.values()]
+    for spec in tensors:
+        for other in tensors:
+            names = {other.graph_name, other.graph_name.partition(":")[0]}
+            if other is not spec and spec.name in names and spec.graph_name.partition(":")[0] != spec.name:
+                return [f"{spec.name} names one tensor in the signature and another in the graph"]
+    return ()
+
+
+def _writes(graph: Graph, signatures: Mapping[str, Signature]) -> Sequence[str]:
+    """Variables that any signature writes: two engines would keep two of each."""
+    for signature in signatures.values():
+        names = [spec.graph_name for spec in signature.outputs.values()]
+        for node in reached_operators(graph, names):
+            if node.op.startswith(("Assign", "ResourceScatter", "ResourceApply")):
+                return [f"signature {signature.name} writes a variable: operator {node.op} in node {node.name}"]
+    return ()
+
+
+def _same_functions(trace: Trace, signatures: Mapping[str, Signature]) -> tuple[str, ...]:
+    default = signatures[DEFAULT_SIGNATURE]
+    outputs = trace.outputs(default)
+    same = []
+    for name, signature in signatures.items():
+        if name == DEFAULT_SIGNATURE or not _same_interface(default, signature):
+            continue
+        others = trace.outputs(signature)
+        if all(others[alias] is facts and facts.varies for alias, facts in outputs.items()):
+            same.append(name)
+    return tuple(same)
+
+
+def _same_interface(one: Signature, other: Signature) -> bool:
+    if one.inputs.keys() != other.inputs.keys() or one.outputs.keys() != other.outputs.keys():
+        return False
+    pairs = [(one.inputs[alias], other.inputs[alias]) for alias in one.inputs]
+    return (
+        one.method_name == other.method_name
+        and all((a.data_type, a.shape) == (b.data_type, b.shape) for a, b in pairs)
+        and all(np.array_equal(one.defaults[a], other.defaults.get(a, math.nan)) for a in one.defaults)
+    )

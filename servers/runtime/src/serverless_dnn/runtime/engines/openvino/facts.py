@@ -1,0 +1,110 @@
+"""What is known of a tensor before any call: its type, bounds of its values, whether inputs decide them."""
+
+import math
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+Number = int | float
+Shape = tuple[int | None, ...]
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class Facts:
+    """What is known of a tensor, for all calls that pass the guards.
+
+    Attributes:
+        data_type: The number of its ``DataType``; of a list of tensors, of its elements.
+        shape: Its sizes, ``None`` where free; ``None`` as a whole when the rank is unknown.
+        low: No value is smaller.
+        high: No value is larger.
+        finite: No value is NaN or infinite.
+        varies: Its values depend on values of inputs, not on their shapes and the weights alone.
+        exact: Its values are TensorFlow's bit for bit, so that rounding them gives TensorFlow's integers.
+        filled: It has elements, whatever the shapes of the inputs.
+        value: Its value, where that is a small constant.
+        alias: The input that it is; empty for others.
+        operator: What computes it.
+        inputs: What that operator takes.
+        unproven: An operator before it is not on the list, so that nothing is known.
+    """
+
+    data_type: int
+    shape: Shape | None = None
+    low: Number = -math.inf
+    high: Number = math.inf
+    finite: bool = True
+    varies: bool = False
+    exact: bool = True
+    filled: bool = True
+    value: NDArray[Any] | None = field(default=None, repr=False)
+    alias: str = ""
+    operator: str = ""
+    inputs: tuple["Facts", ...] = field(default=(), repr=False)
+    unproven: bool = False
+
+    @property
+    def within(self) -> tuple[Number, Number]:
+        """``low`` and ``high``."""
+        return self.low, self.high
+
+    @property
+    def scalar(self) -> Number | None:
+        """The one number of a constant whose values are all equal; ``None`` for any other tensor."""
+        if self.value is None or not self.value.size or self.value.dtype.kind not in "fiub":
+            return None
+        first = self.value.flat[0]
+        return first.item() if (self.value == first).all() else None
+
+    def size_of(self, axis: int) -> int | None:
+        """The size of a dimension, where it is known.
+
+        Args:
+            axis: The dimension, counted from the end when negative.
+        """
+        if self.shape is None or not -len(self.shape) <= axis < len(self.shape):
+            return None
+        return self.shape[axis]
+
+
+UNKNOWN = Facts(0, finite=False, varies=True, exact=False, filled=False, unproven=True)
+
+
+def constant_facts(data_type: int, value: NDArray[Any]) -> Facts:
+    """The facts of a constant.
+
+    Args:
+        data_type: The number of its ``DataType``.
+        value: Its value.
+    """
+    numeric = value.dtype.kind in "fiub" or value.dtype.name == "bfloat16"
+    numbers = value.astype(np.float64) if value.dtype.name == "bfloat16" else value
+    low, high = (-math.inf, math.inf)
+    finite = True
+    if numeric and numbers.size:
+        low, high = numbers.min().item(), numbers.max().item()
+        finite = math.isfinite(low) and math.isfinite(high)
+    return Facts(data_type, value.shape, low, high, finite, filled=bool(value.size), value=value)
+
+
+def joined(facts: tuple[Facts, ...] | list[Facts]) -> tuple[Number, Number]:
+    """Bounds that hold for the values of every tensor.
+
+    Args:
+        facts: At least one tensor.
+    """
+    return min(fact.low for fact in facts), max(fact.high for fact in facts)
+
+
+def product(left: tuple[Number, Number], right: tuple[Number, Number]) -> tuple[Number, Number]:
+    """Bounds of the product of two values.
+
+    Args:
+        left: The bounds of one.
+        right: The bounds of the other.
+    """
+    # Zero times an unknown bound is zero: the bound stands for a finite value.
+    corners = [0 if 0 in (a, b) else a * b for a in left for b in right]
+    return min(corners), max(corners)

@@ -1,0 +1,46 @@
+"""OpenVINO for the calls that its answers are proven for, TensorFlow for all others."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from numpy.typing import NDArray
+
+from serverless_dnn.runtime.engines.openvino.analysis import Analysis
+from serverless_dnn.runtime.engines.openvino.guards import first_objection
+from serverless_dnn.runtime.engines.openvino.model import OpenVinoModel
+from serverless_dnn.runtime.engines.reference import Reference
+from serverless_dnn.runtime.signature import DEFAULT_SIGNATURE, Signature
+
+
+class GuardedOpenVino:
+    """A SavedModel whose default signature OpenVINO runs, under each of its names.
+
+    Args:
+        openvino: The default signature in OpenVINO.
+        analysis: What its answers are proven for.
+        reference: The whole model in TensorFlow.
+        default: The default signature.
+    """
+
+    def __init__(self, openvino: OpenVinoModel, analysis: Analysis, reference: Reference, default: Signature) -> None:
+        self.info = openvino.info
+        self.concurrency = openvino.concurrency
+        self._openvino = openvino
+        self._guards = analysis.guards
+        self._names = frozenset({DEFAULT_SIGNATURE, *analysis.same})
+        self._reference = reference
+        self._default = default
+
+    def run(self, signature: Signature, inputs: Mapping[str, NDArray[Any]]) -> dict[str, NDArray[Any]]:
+        """Run a signature; see ``LoadedModel.run``.
+
+        Raises:
+            InvalidArgumentError: The inputs do not fit each other, or an index is out of range.
+            FailedPreconditionError: The call is TensorFlow's to answer, and TensorFlow is not installed.
+            ServingError: The engine failed.
+        """
+        if signature.name not in self._names:
+            return self._reference.run(signature, inputs, f"openvino does not run signature {signature.name}")
+        if objection := first_objection(self._guards, inputs):
+            return self._reference.run(signature, inputs, objection)
+        return self._openvino.run(self._default, inputs)

@@ -1,0 +1,98 @@
+"""What is checked of every call's inputs, so that OpenVINO's answer is TensorFlow's."""
+
+import math
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from serverless_dnn.runtime.engines.openvino.facts import Number
+from serverless_dnn.runtime.engines.openvino.rules import MAX_DIMENSION
+from serverless_dnn.runtime.errors import InvalidArgumentError
+
+# Elements that are still in the caches when the largest is looked for after the smallest.
+_BLOCK = 1 << 16
+
+
+@dataclass(frozen=True)
+class Guard:
+    """The values of an input that an answer is proven for.
+
+    Attributes:
+        alias: The input.
+        low: The smallest.
+        high: The largest.
+        rows: Where the values are indices as they are: of how many rows. Others are then the caller's mistake, with
+            TensorFlow's own error; without, TensorFlow is to answer.
+    """
+
+    alias: str
+    low: Number
+    high: Number
+    rows: int | None = None
+
+    def objection(self, array: NDArray[Any]) -> str:
+        """Why a call is not OpenVINO's to answer.
+
+        Args:
+            array: The input.
+
+        Returns:
+            The reason; empty when there is none.
+
+        Raises:
+            InvalidArgumentError: The values are indices, and one is out of range; in TensorFlow's words.
+        """
+        if not array.size:
+            return f"input {self.alias} has no elements"
+        if max(array.shape, default=0) > MAX_DIMENSION:
+            return f"input {self.alias} has a dimension of {max(array.shape)}"
+        if array.dtype.kind == "b":
+            return ""
+        low, high = (float(value) if array.dtype.kind == "f" else value for value in _range(array))
+        # A comparison with NaN is false.
+        if low >= self.low and high <= self.high:
+            return ""
+        if self.rows is not None:
+            raise self._out_of_range(array, self.rows)
+        if math.isnan(low):
+            return f"input {self.alias} holds NaN"
+        return f"input {self.alias} holds values from {low} to {high}, outside {self.low} to {self.high}"
+
+    def _out_of_range(self, array: NDArray[Any], rows: int) -> InvalidArgumentError:
+        place = np.argwhere(~((array >= self.low) & (array <= self.high)))[0]
+        where = f"[{','.join(map(str, place))}]" if array.ndim else ""
+        # As the kernel sees it.
+        index = int(array[tuple(place)])
+        return InvalidArgumentError(f"indices{where} = {index} is not in [0, {rows})")
+
+
+def first_objection(guards: Iterable[Guard], inputs: Mapping[str, NDArray[Any]]) -> str:
+    """Why a call is not OpenVINO's to answer.
+
+    Args:
+        guards: The guards of its signature.
+        inputs: Its inputs.
+
+    Returns:
+        The first reason; empty when there is none.
+
+    Raises:
+        InvalidArgumentError: An index is out of range; in TensorFlow's words.
+    """
+    for guard in guards:
+        if objection := guard.objection(inputs[guard.alias]):
+            return objection
+    return ""
+
+
+def _range(array: NDArray[Any]) -> tuple[Any, Any]:
+    """The smallest and the largest value; NaN, if there is one."""
+    if array.size <= _BLOCK or not array.flags.c_contiguous:
+        return array.min(), array.max()
+    flat = array.reshape(-1)
+    blocks = [flat[begin : begin + _BLOCK] for begin in range(0, flat.size, _BLOCK)]
+    extremes = [(block.min(), block.max()) for block in blocks]
+    return np.min([low for low, _ in extremes]), np.max([high for _, high in extremes])

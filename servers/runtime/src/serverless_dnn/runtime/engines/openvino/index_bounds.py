@@ -1,0 +1,71 @@
+"""Trace the indices of rows back to inputs, whose bounds then keep them in range."""
+
+from collections.abc import MutableMapping
+from dataclasses import dataclass
+
+from serverless_dnn.runtime.engines.openvino.facts import Facts, Number
+from serverless_dnn.runtime.engines.openvino.rules import wrapped_index
+
+# Their outputs hold elements of their inputs, and no others.
+_COPYING = frozenset(
+    {
+        *("Reshape", "Transpose", "Squeeze", "ExpandDims", "ConcatV2", "Pack", "Unpack", "Split", "SplitV", "Slice"),
+        *("StridedSlice", "Tile", "BroadcastTo", "ReverseV2", "Cast"),
+    }
+)
+# Of those, the ones that keep the elements' places.
+_KEEPS_PLACES = frozenset({"Cast"})
+
+
+@dataclass(frozen=True)
+class IndexBounds:
+    """What an input's values must be for indices made of them to be in range.
+
+    Attributes:
+        low: The smallest.
+        high: The largest.
+        rows: How many rows there are.
+        in_place: Whether the input's values are the indices, each in its place, so that the error can name it.
+    """
+
+    low: Number
+    high: Number
+    rows: int
+    in_place: bool = True
+
+
+def bound_inputs(indices: Facts, rows: int, found: MutableMapping[str, IndexBounds]) -> bool:
+    """Find the bounds of inputs that keep indices in range.
+
+    Args:
+        indices: The indices.
+        rows: How many rows there are; indices must be from 0 to one less.
+        found: Bounds by input name, which are narrowed.
+
+    Returns:
+        Whether they are then in range; ``False`` where values are computed in ways that are not followed.
+    """
+    return _bound(indices, IndexBounds(0, rows - 1, rows), found)
+
+
+def _bound(facts: Facts, wanted: IndexBounds, found: MutableMapping[str, IndexBounds]) -> bool:
+    if not facts.varies or (wanted.low <= facts.low and facts.high <= wanted.high):
+        return True
+    if facts.operator == "input":
+        before = found.get(facts.alias)
+        found[facts.alias] = wanted if before is None else _narrower(before, wanted)
+        return True
+    if facts.operator in _COPYING:
+        in_place = wanted.in_place and facts.operator in _KEEPS_PLACES
+        moved = IndexBounds(wanted.low, wanted.high, wanted.rows, in_place)
+        return all(_bound(source, moved, found) for source in facts.inputs)
+    if facts.operator == "SelectV2" and (wrapped := wrapped_index(facts.inputs)) is not None:
+        index, size = wrapped
+        if wanted.low == 0 and wanted.high == size - 1:
+            return _bound(index, IndexBounds(-size, size - 1, wanted.rows, in_place=False), found)
+    return False
+
+
+def _narrower(one: IndexBounds, other: IndexBounds) -> IndexBounds:
+    tighter = other if other.high < one.high else one
+    return IndexBounds(max(one.low, other.low), min(one.high, other.high), tighter.rows, tighter.in_place)

@@ -1,0 +1,235 @@
+"""The operators whose answers in OpenVINO are TensorFlow's, by type and attribute.
+
+An operator is here because the models in ``tests/conformance/engines`` compare it with TensorFlow on ordinary, boundary
+and out-of-range values; a test there keeps every entry covered. What is not here, TensorFlow runs.
+"""
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from types import MappingProxyType
+from typing import Any
+
+from serverless_dnn.protos.v1 import tensor_pb2
+from serverless_dnn.runtime.engines.openvino import rules
+
+_F32, _BF16 = tensor_pb2.DT_FLOAT, tensor_pb2.DT_BFLOAT16
+_I32, _I64 = tensor_pb2.DT_INT32, tensor_pb2.DT_INT64
+_U8, _BOOL = tensor_pb2.DT_UINT8, tensor_pb2.DT_BOOL
+_HANDLES = (tensor_pb2.DT_RESOURCE, tensor_pb2.DT_VARIANT)
+
+_FLOAT = (_F32,)
+_FLOATS = (_F32, _BF16)
+_INTEGERS = (_I32, _I64)
+_NUMBERS = (_F32, *_INTEGERS)
+_COPIED = (*_FLOATS, *_INTEGERS, _U8, _BOOL)
+_CAST = (*_FLOATS, *_INTEGERS, _U8, _BOOL)
+_CHANNELS_LAST: Mapping[str, tuple[Any, ...]] = {"data_format": (b"NHWC", b"NDHWC")}
+
+
+@dataclass(frozen=True)
+class Operator:
+    """For which types and attributes an operator is proven, and what it does to what is known of tensors.
+
+    Attributes:
+        rule: What is known of its outputs, given what is known of its inputs; refuses values that are not proven.
+        types: By the name of a type attribute, the types proven.
+        attributes: By the name of another attribute, the values proven; the first stands for one that is left out.
+        parameters: Inputs, counted from the end when negative, that no value of the model's inputs may decide: axes,
+            shapes, paddings.
+        outputs: The names of its outputs, where there are several of different kinds.
+        indices: Which input holds indices of rows of the first, which the guards keep in range.
+        passes_nonfinite: NaN and infinities come out as from TensorFlow; others clear or clip them.
+        passes_empty: A tensor without elements gives TensorFlow's answer.
+    """
+
+    rule: rules.Rule
+    types: Mapping[str, tuple[int, ...]] = field(default_factory=dict)
+    attributes: Mapping[str, tuple[Any, ...]] = field(default_factory=dict)
+    parameters: tuple[int, ...] = ()
+    outputs: tuple[str, ...] = ()
+    indices: int | None = None
+    passes_nonfinite: bool = False
+    passes_empty: bool = False
+
+
+def _copying(rule: rules.Rule = rules.copies, *parameters: int, types: tuple[int, ...] = _COPIED) -> Operator:
+    return Operator(rule, {"T": types}, parameters=parameters, passes_nonfinite=True, passes_empty=True)
+
+
+def _of_each(rule: rules.Rule, types: tuple[int, ...] = _FLOAT, *, nonfinite: bool = False) -> Operator:
+    """A function of every element."""
+    return Operator(rule, {"T": types}, passes_nonfinite=nonfinite, passes_empty=True)
+
+
+def _reduction(types: tuple[int, ...] | None) -> Operator:
+    return Operator(rules.reduces, {} if types is None else {"T": types}, parameters=(1,))
+
+
+def _window(*parameters: int, types: tuple[int, ...] = _FLOAT, **attributes: tuple[Any, ...]) -> Operator:
+    return Operator(rules.windows, {"T": types}, {**_CHANNELS_LAST, **attributes}, parameters)
+
+
+_COMPARISON = _of_each(rules.compares, _NUMBERS)
+_LOGIC = Operator(rules.logic, passes_empty=True)
+_RESIZE = Operator(
+    rules.copies,
+    {"T": (_F32, _U8)},
+    # Corners that are aligned and centres of pixels exclude one another.
+    {"align_corners": (False, True), "half_pixel_centers": (False, True)},
+    parameters=(1,),
+)
+_HANDLE = Operator(rules.copies_one_to_one, passes_nonfinite=True, passes_empty=True)
+
+OPERATORS: Mapping[str, Operator] = MappingProxyType(
+    {
+        # Values as they are
+        "Identity": _copying(rules.copies_one_to_one, types=(*_COPIED, *_HANDLES)),
+        "IdentityN": _HANDLE,
+        "StopGradient": _copying(rules.copies_one_to_one),
+        "PreventGradient": _copying(rules.copies_one_to_one),
+        "PlaceholderWithDefault": Operator(rules.copies, {"dtype": _COPIED}),
+        "VarHandleOp": Operator(rules.variable, {"dtype": _COPIED}),
+        "ReadVariableOp": Operator(rules.copies, {"dtype": _COPIED}, passes_nonfinite=True),
+        # Elements moved, repeated, left out
+        "Reshape": _copying(rules.copies, 1),
+        "Transpose": _copying(rules.copies, 1),
+        "Squeeze": _copying(),
+        "ExpandDims": _copying(rules.copies, 1),
+        "ConcatV2": _copying(rules.copies, -1),
+        "Pack": _copying(),
+        "Unpack": _copying(),
+        "Split": _copying(rules.copies, 0),
+        "SplitV": _copying(rules.copies, 1, 2),
+        "Slice": _copying(rules.slices, 1, 2),
+        "StridedSlice": _copying(rules.folded, 1, 2, 3),
+        "Tile": _copying(rules.copies, 1),
+        "BroadcastTo": _copying(rules.copies, 1),
+        "ReverseV2": _copying(rules.copies, 1),
+        "Pad": _copying(rules.pads, 1, types=_NUMBERS),
+        "PadV2": _copying(rules.pads, 1, 2, types=_NUMBERS),
+        "MirrorPad": Operator(rules.copies, {"T": _NUMBERS}, parameters=(1,), passes_nonfinite=True),
+        "SpaceToBatchND": Operator(rules.pads, {"T": _FLOAT}, parameters=(1, 2)),
+        "BatchToSpaceND": Operator(rules.slices, {"T": _FLOAT}, parameters=(1, 2)),
+        "DepthToSpace": Operator(rules.copies, {"T": _FLOAT}, _CHANNELS_LAST),
+        "SpaceToDepth": Operator(rules.copies, {"T": _FLOAT}, _CHANNELS_LAST),
+        "GatherV2": Operator(rules.gathers, {"Tparams": _COPIED, "Tindices": _INTEGERS}, parameters=(2,), indices=1),
+        "ResourceGather": Operator(rules.gathers, {"dtype": _COPIED, "Tindices": _INTEGERS}, indices=1),
+        # Shapes, and tensors made of them
+        "Shape": Operator(rules.shape, {"out_type": _INTEGERS}, passes_nonfinite=True, passes_empty=True),
+        "Size": Operator(rules.shape, {"out_type": _INTEGERS}, passes_nonfinite=True, passes_empty=True),
+        "ZerosLike": _copying(rules.like(0)),
+        "OnesLike": _copying(rules.like(1)),
+        "Fill": Operator(rules.fills, {"T": _COPIED}, parameters=(0,), passes_empty=True),
+        "Range": Operator(rules.counts, {"Tidx": _INTEGERS}, parameters=(0, 1, 2)),
+        "FloorDiv": _of_each(rules.only_of_shapes, _INTEGERS),
+        "FloorMod": _of_each(rules.only_of_shapes, _INTEGERS),
+        # Arithmetic
+        "Add": _of_each(rules.adds, (*_NUMBERS, _BF16), nonfinite=True),
+        "AddV2": _of_each(rules.adds, (*_NUMBERS, _BF16), nonfinite=True),
+        "Sub": _of_each(rules.adds, (*_NUMBERS, _BF16), nonfinite=True),
+        "Mul": _of_each(rules.multiplies, (*_NUMBERS, _BF16), nonfinite=True),
+        "AddN": _of_each(rules.adds_all),
+        "BiasAdd": Operator(rules.adds, {"T": _FLOATS}, _CHANNELS_LAST, passes_empty=True),
+        "RealDiv": _of_each(rules.divides),
+        "Maximum": _of_each(rules.takes_larger, _NUMBERS),
+        "Minimum": _of_each(rules.takes_smaller, _NUMBERS),
+        "Neg": _of_each(rules.negates, _NUMBERS, nonfinite=True),
+        "Abs": _of_each(rules.makes_absolute, _NUMBERS),
+        "Square": _of_each(rules.squares),
+        "SquaredDifference": _of_each(rules.squares),
+        "Sqrt": _of_each(rules.takes_root),
+        "Rsqrt": _of_each(rules.needs_positive),
+        "Reciprocal": _of_each(rules.needs_positive),
+        "Log": _of_each(rules.needs_positive),
+        "Exp": _of_each(rules.exponentiates),
+        "Pow": _of_each(rules.raises_to_power),
+        "Sin": _of_each(rules.oscillates),
+        "Cos": _of_each(rules.oscillates),
+        "Floor": _of_each(rules.rounds),
+        "Ceil": _of_each(rules.rounds),
+        "Round": _of_each(rules.rounds),
+        "Cast": Operator(rules.casts, {"SrcT": _CAST, "DstT": _CAST}, passes_empty=True),
+        # Activations
+        "Relu": _of_each(rules.clips_below(math.inf), _FLOATS),
+        "Relu6": _of_each(rules.clips_below(6)),
+        "LeakyRelu": _of_each(rules.products),
+        "Elu": _of_each(rules.bounded(-1, math.inf)),
+        "Selu": _of_each(rules.bounded(-2, math.inf)),
+        "Sigmoid": _of_each(rules.bounded(0, 1), _FLOATS),
+        "Tanh": _of_each(rules.bounded(-1, 1), _FLOATS),
+        "Erf": _of_each(rules.bounded(-1, 1)),
+        "Erfc": _of_each(rules.bounded(0, 2)),
+        "Softplus": _of_each(rules.bounded(0, math.inf)),
+        "Softsign": _of_each(rules.bounded(-1, 1)),
+        "Softmax": _of_each(rules.bounded(0, 1), _FLOATS),
+        "LogSoftmax": _of_each(rules.bounded(-math.inf, 0)),
+        # Truth values and choices
+        "Less": _COMPARISON,
+        "LessEqual": _COMPARISON,
+        "Greater": _COMPARISON,
+        "GreaterEqual": _COMPARISON,
+        "Equal": _COMPARISON,
+        "NotEqual": _COMPARISON,
+        "LogicalAnd": _LOGIC,
+        "LogicalOr": _LOGIC,
+        "LogicalNot": _LOGIC,
+        "SelectV2": _of_each(rules.selects, (*_NUMBERS, _BOOL)),
+        "Bucketize": Operator(rules.finds_bucket, {"T": _FLOAT}),
+        "OneHot": Operator(rules.puts_one, {"T": _FLOAT, "TI": _INTEGERS}, parameters=(1, 2, 3)),
+        # Reductions
+        "Sum": _reduction(_NUMBERS),
+        "Mean": _reduction(_FLOAT),
+        "Max": _reduction(_NUMBERS),
+        "Min": _reduction(_NUMBERS),
+        "Prod": _reduction(_NUMBERS),
+        "All": _reduction(None),
+        "Any": _reduction(None),
+        "ArgMax": Operator(rules.finds_largest, {"T": _FLOAT, "output_type": _INTEGERS}, parameters=(1,)),
+        "ArgMin": Operator(rules.finds_largest, {"T": _FLOAT, "output_type": _INTEGERS}, parameters=(1,)),
+        "TopKV2": Operator(
+            rules.takes_top, {"T": _FLOAT}, {"sorted": (True,)}, parameters=(1,), outputs=("values", "indices")
+        ),
+        "Cumsum": Operator(rules.products, {"T": _FLOAT}, parameters=(1,)),
+        # Neural networks
+        "MatMul": Operator(rules.products, {"T": _FLOATS}),
+        "BatchMatMulV2": Operator(rules.products, {"T": _FLOATS}),
+        "BatchMatMulV3": Operator(rules.products, {"Ta": _FLOAT, "Tb": _FLOAT, "Tout": _FLOAT}),
+        "Einsum": Operator(rules.products, {"T": _FLOAT}),
+        "Conv2D": _window(types=_FLOATS),
+        "Conv3D": _window(),
+        "DepthwiseConv2dNative": _window(),
+        "Conv2DBackpropInput": _window(0),
+        "Conv3DBackpropInputV2": _window(0),
+        "MaxPool": _window(),
+        "AvgPool": _window(),
+        "MaxPool3D": _window(),
+        "AvgPool3D": _window(),
+        "FusedBatchNormV3": Operator(
+            rules.normalizes,
+            {"T": _FLOAT, "U": _FLOAT},
+            _CHANNELS_LAST,
+            outputs=("y", "batch_mean", "batch_variance", "reserve_space_1", "reserve_space_2", "reserve_space_3"),
+        ),
+        "ResizeBilinear": _RESIZE,
+        "ResizeNearestNeighbor": _RESIZE,
+        # Lists of tensors, which loops read and write
+        "TensorListReserve": Operator(rules.reserves_list, {"element_dtype": _NUMBERS}, parameters=(0, 1)),
+        "TensorListFromTensor": Operator(rules.keeps_list, {"element_dtype": (*_NUMBERS, _BOOL)}, parameters=(1,)),
+        "TensorListGetItem": Operator(rules.copies, {"element_dtype": (*_NUMBERS, _BOOL)}, parameters=(1, 2)),
+        "TensorListSetItem": Operator(rules.keeps_list, {"element_dtype": _NUMBERS}, parameters=(1,)),
+        "TensorListStack": Operator(rules.copies, {"element_dtype": _NUMBERS}, parameters=(1,)),
+    }
+)
+
+# Operators that end the process or read memory outside of their tensors: no reason to ask for OpenVINO by name will do.
+UNSAFE: Mapping[str, str] = MappingProxyType(
+    {
+        "GatherNd": "reads memory outside of its tensor for an index out of range",
+        "DynamicPartition": "ends the process for a partition out of range",
+        "TopKV2": "ends the process when an input asks for no values",
+        "NonMaxSuppressionV4": "ends the process",
+        "CTCGreedyDecoder": "ends the process",
+        "CTCBeamSearchDecoder": "ends the process",
+    }
+)

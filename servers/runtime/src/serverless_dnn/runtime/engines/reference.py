@@ -1,0 +1,67 @@
+"""TensorFlow beside another engine: loaded when first needed, for the calls that are not the other's to answer."""
+
+import logging
+import threading
+from collections.abc import Mapping
+from dataclasses import replace
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+from numpy.typing import NDArray
+
+from serverless_dnn.runtime.engines.base import EngineOptions, LoadedModel
+from serverless_dnn.runtime.errors import FailedPreconditionError
+from serverless_dnn.runtime.signature import Signature
+from serverless_dnn.runtime.timing import Instance
+
+_log = logging.getLogger(__name__)
+
+
+class Reference:
+    """A SavedModel in TensorFlow, loaded with the first call.
+
+    Args:
+        version_folder: The folder that holds ``saved_model.pb``.
+        signatures: Its signatures.
+        options: How the model is run; TensorFlow runs its signatures as they are, in float32.
+    """
+
+    def __init__(self, version_folder: Path, signatures: Mapping[str, Signature], options: EngineOptions) -> None:
+        self._version_folder = version_folder
+        self._signatures = signatures
+        self._options = replace(options, name="tensorflow", precision="f32", graph="signature")
+        self._loading = threading.Lock()
+        self._loaded: LoadedModel | None = None
+
+    def run(self, signature: Signature, inputs: Mapping[str, NDArray[Any]], why: str) -> dict[str, NDArray[Any]]:
+        """Run a signature; see ``LoadedModel.run``.
+
+        Args:
+            signature: One of the model's.
+            inputs: An array for each of its inputs.
+            why: Why this call is not the other engine's to answer.
+
+        Raises:
+            FailedPreconditionError: TensorFlow is not installed; says why it is needed and how to install it.
+        """
+        return self._load(why).run(signature, inputs)
+
+    def _load(self, why: str) -> LoadedModel:
+        if self._loaded is None:
+            if find_spec("tensorflow") is None:
+                raise FailedPreconditionError(
+                    f"{why}: that takes the tensorflow engine, which is not installed: "
+                    "pip install 'serverless-dnn-runtime[tensorflow]'"
+                )
+            with self._loading:
+                if self._loaded is None:
+                    extra = {"model": self._version_folder.parent.name, "reason": why}
+                    _log.warning("loading tensorflow as well, for what openvino does not answer", extra=extra)
+                    from serverless_dnn.runtime.engines.tensorflow.model import TensorFlowModel
+
+                    # An instance of its own: its cold start is over.
+                    self._loaded = TensorFlowModel(
+                        self._version_folder, self._signatures, self._options, Instance(), why
+                    )
+        return self._loaded

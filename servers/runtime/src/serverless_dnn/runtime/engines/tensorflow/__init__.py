@@ -1,0 +1,1 @@
+"""The reference engine: TensorFlow's own runtime."""

@@ -1,0 +1,128 @@
+"""Freeze signatures: copies with variables as constants, of those that answer as before when frozen.
+
+A copy holds what its variables held when it was made, so no signature of the model may write these. Tables, queues and
+the like are not values at all, and the copy cannot hold them.
+"""
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import tensorflow as tf
+from google.protobuf.message import Error as ProtobufError
+from tensorflow.python.framework import op_def_registry
+from tensorflow.python.framework.convert_to_constants import convert_variables_to_constants_v2
+
+from serverless_dnn.runtime.engines.tensorflow.functions import first_line, input_order
+from serverless_dnn.runtime.signature import Signature
+
+_VARIABLES = frozenset({"Variable", "VariableV2"})
+_HARMLESS = _VARIABLES | {
+    *("ReadVariableOp", "ResourceGather", "ResourceGatherNd", "VariableShape"),
+    *("Placeholder", "Identity", "IdentityN", "Switch", "Merge", "Enter", "Exit", "NextIteration"),
+    *("PartitionedCall", "StatefulPartitionedCall", "If", "StatelessIf", "While", "StatelessWhile"),
+    *("Case", "StatelessCase"),
+    # Of one call, whatever the type of their handle says.
+    *("TensorArrayV3", "TensorArrayReadV3", "TensorArrayWriteV3", "TensorArrayGatherV3", "TensorArrayScatterV3"),
+    *("TensorArrayConcatV3", "TensorArraySplitV3", "TensorArraySizeV3", "TensorArrayCloseV3"),
+}
+
+
+@dataclass(frozen=True)
+class _State:
+    """What a function keeps from call to call.
+
+    Attributes:
+        variables: Stands for the variables and tables it holds; equal for those of another function of the model.
+        operations: The names of the operations that do more than read a variable.
+    """
+
+    variables: frozenset[object]
+    operations: tuple[str, ...]
+
+    @property
+    def may_write(self) -> bool:
+        """Whether it may write variables: unless all it does is to use tables."""
+        return not all("Table" in operation for operation in self.operations)
+
+
+def freeze(
+    functions: Mapping[str, Any], signatures: Mapping[str, Signature]
+) -> tuple[dict[str, Callable[..., Mapping[str, Any]]], dict[str, str]]:
+    """Freeze what can be frozen.
+
+    Args:
+        functions: The functions of all of a model's signatures.
+        signatures: What they stand for.
+
+    Returns:
+        A frozen copy of each function that answers as the function does, called and answering by the same names; and
+        why there is none of each other.
+    """
+    states = {name: _state(function) for name, function in functions.items()}
+    frozen, reasons = {}, {}
+    for name, function in functions.items():
+        if reason := _why_not(name, states):
+            reasons[name] = reason
+            continue
+        try:
+            frozen[name] = _freeze(function, signatures[name])
+        except (ValueError, TypeError, LookupError, NotImplementedError, tf.errors.OpError, ProtobufError) as error:
+            # The conversion knows neither every operation nor every type, nor graphs of 2 GB, and says so anyhow.
+            reasons[name] = f"TensorFlow cannot make its variables constants: {first_line(error)}"
+    return frozen, reasons
+
+
+def _why_not(name: str, states: Mapping[str, _State]) -> str:
+    if operations := states[name].operations:
+        return f"it uses state that cannot be a constant: {', '.join(operations)}"
+    for other, state in states.items():
+        if state.may_write and state.variables & states[name].variables:
+            return f"signature {other} may write variables that it reads: {', '.join(state.operations)}"
+    return ""
+
+
+def _state(function: Any) -> _State:
+    captures = {id(outside) for outside, inside in function.graph.captures if inside.consumers()}
+    # Variables of TensorFlow 1 are nodes, and functions that name the same node share it.
+    named, operations = set(), set()
+    for node in _nodes(function.graph.as_graph_def()):
+        if node.op in _VARIABLES:
+            named.add(node.name)
+        elif node.op not in _HARMLESS and _takes_or_gives_resources(node):
+            operations.add(node.op)
+    return _State(frozenset(captures | named), tuple(sorted(operations)))
+
+
+def _nodes(graph: Any) -> Iterator[Any]:
+    """The nodes of a graph and of all functions that it calls."""
+    bodies = {function.signature.name: function.node_def for function in graph.library.function}
+    waiting = [graph.node]
+    while waiting:
+        for node in waiting.pop():
+            yield node
+            called = [node.op]
+            for value in node.attr.values():
+                called += [value.func.name, *(function.name for function in value.list.func)]
+            waiting += [bodies.pop(name) for name in called if name in bodies]
+
+
+def _takes_or_gives_resources(node: Any) -> bool:
+    definition = op_def_registry.get(node.op)
+    if definition is None:
+        return False
+    for arg in (*definition.input_arg, *definition.output_arg):
+        types = (arg.type, node.attr[arg.type_attr].type, *node.attr[arg.type_list_attr].list.type)
+        if arg.is_ref or tf.resource.as_datatype_enum in types:
+            return True
+    return False
+
+
+def _freeze(function: Any, signature: Signature) -> Callable[..., Mapping[str, Any]]:
+    frozen = convert_variables_to_constants_v2(function)
+    inputs, outputs = input_order(function, signature.inputs), sorted(function.structured_outputs)
+
+    def call(**tensors: Any) -> Mapping[str, Any]:
+        return dict(zip(outputs, frozen(*(tensors[name] for name in inputs)), strict=True))
+
+    return call
