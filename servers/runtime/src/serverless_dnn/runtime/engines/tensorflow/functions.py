@@ -12,7 +12,7 @@ from serverless_dnn.runtime.errors import DataLossError
 from serverless_dnn.runtime.signature import Signature
 
 
-def load(folder: Path, signatures: Mapping[str, Signature]) -> tuple[Any, str]:
+def load_functions(folder: Path, signatures: Mapping[str, Signature]) -> tuple[Any, str]:
     """Load the graph tagged for serving.
 
     Args:

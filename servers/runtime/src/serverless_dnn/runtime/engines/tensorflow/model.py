@@ -95,12 +95,14 @@ def _load(
 ) -> tuple[dict[str, _Call], list[str], object]:
     """A call for each signature, what falls back and why, and what must live as long as the calls."""
     # Here, because these modules import TensorFlow.
-    from serverless_dnn.runtime.engines import tensorflow_functions, tensorflow_session
+    from serverless_dnn.runtime.engines.tensorflow.functions import load_functions
 
-    loaded, why_session = tensorflow_functions.load(folder, signatures)
+    loaded, why_session = load_functions(folder, signatures)
     if why_session:
-        session = tensorflow_session.open_session(folder, threads)
-        calls = {name: tensorflow_session.make_call(session, signature) for name, signature in signatures.items()}
+        from serverless_dnn.runtime.engines.tensorflow.session import make_call, open_session
+
+        session = open_session(folder, threads)
+        calls = {name: make_call(session, signature) for name, signature in signatures.items()}
         not_frozen = ", not frozen" if options.graph == "frozen" else ""
         notes = [f"run in a session, as TensorFlow Serving does{not_frozen}, because {why_session}"]
         _check_precision(options, notes)
