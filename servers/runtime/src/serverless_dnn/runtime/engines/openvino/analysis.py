@@ -1,8 +1,8 @@
 """Decide from a SavedModel's graph whether OpenVINO's answers are TensorFlow's, and with which guards."""
 
 import math
-from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +21,8 @@ from serverless_dnn.runtime.signature import DEFAULT_SIGNATURE, Signature, Tenso
 # Larger numbers may overflow float32 on the way, and what becomes of NaN and infinities is TensorFlow's affair.
 _MAX_FLOAT = 1e10
 _INT32 = (-(2**31), 2**31 - 1)
+# Free dimensions are tried at least so large, until every window fits.
+_DIMENSIONS = (8, 32, 128)
 # Integers are tried within these bounds, one after another, until all that is computed of them is exact.
 _INTEGER_BOUNDS = (1 << 24, 1 << 20, 1 << 16, 1 << 12, 1 << 8)
 _SHORT_TYPES: Mapping[int, tuple[Number, Number]] = {
@@ -96,12 +98,12 @@ def analyse(version_folder: Path, signatures: Mapping[str, Signature]) -> Analys
     except ResourceExhaustedError as error:
         return Analysis(reasons=(str(error),))
     signature = signatures[DEFAULT_SIGNATURE]
-    trace, bounds, indices = _prove(graph, signature)
+    trace, assumed = _prove(graph, signature)
     reasons = [*_ambiguous_names(signature), *_writes(graph, signatures), *trace.reasons]
     return Analysis(
         tuple(dict.fromkeys(reasons)),
         tuple(f"operator {name} {why}" for name, why in trace.unsafe.items()),
-        tuple(_guard(alias, bounds[alias], indices.get(alias)) for alias in signature.inputs),
+        tuple(_guard(spec, assumed) for spec in signature.inputs.values()),
         () if reasons else _same_functions(trace, signatures),
         trace.operators,
     )
@@ -122,29 +124,53 @@ def _why_never(signatures: Mapping[str, Signature]) -> str:
     return ""
 
 
-def _prove(
-    graph: Graph, signature: Signature
-) -> tuple[Trace, dict[str, tuple[Number, Number]], dict[str, IndexBounds]]:
-    """Follow a signature, with bounds of its inputs that leave no reason against it, if there are any."""
-    bounds = {alias: _widest(spec) for alias, spec in signature.inputs.items()}
-    trace = _followed(graph, signature, bounds)
+@dataclass(frozen=True)
+class _Assumed:
+    """What is assumed of inputs, and seen to by the guards.
+
+    Attributes:
+        bounds: Bounds of their values, by name.
+        indices: Of those that hold indices, what keeps them in range.
+        smallest: The smallest size of a free dimension but the first.
+    """
+
+    bounds: Mapping[str, tuple[Number, Number]]
+    indices: Mapping[str, IndexBounds] = field(default_factory=dict)
+    smallest: int = 1
+
+
+def _prove(graph: Graph, signature: Signature) -> tuple[Trace, _Assumed]:
+    """Follow a signature, assuming of its inputs what leaves no reason against it, if there is such a thing."""
+    assumed = _Assumed({alias: _widest(spec) for alias, spec in signature.inputs.items()})
+    trace = _followed(graph, signature, assumed)
     indices: dict[str, IndexBounds] = {}
     if trace.indices and all(bound_inputs(facts, rows, indices) for facts, rows in trace.indices):
-        bounds |= {alias: (found.low, found.high) for alias, found in indices.items()}
-        trace = _followed(graph, signature, bounds)
-    free = [alias for alias, spec in signature.inputs.items() if is_integer(spec.data_type) and alias not in indices]
-    for limit in _INTEGER_BOUNDS if free else ():
+        bounds = {alias: (found.low, found.high) for alias, found in indices.items()}
+        assumed = _Assumed({**assumed.bounds, **bounds}, indices)
+        trace = _followed(graph, signature, assumed)
+    for tried in _narrower(assumed, signature):
         if not trace.reasons:
             break
-        narrowed = {alias: (max(bounds[alias][0], -limit), min(bounds[alias][1], limit)) for alias in free}
-        tried = _followed(graph, signature, bounds | narrowed)
-        if not tried.reasons:
-            return tried, bounds | narrowed, indices
-    return trace, bounds, indices
+        again = _followed(graph, signature, tried)
+        if len(again.reasons) < len(trace.reasons):
+            trace, assumed = again, tried
+    return trace, assumed
 
 
-def _followed(graph: Graph, signature: Signature, bounds: Mapping[str, tuple[Number, Number]]) -> Trace:
-    trace = Trace(graph, bounds)
+def _narrower(assumed: _Assumed, signature: Signature) -> Iterator[_Assumed]:
+    """Assumptions to try, one after another: larger dimensions first, smaller integers then."""
+    if any(spec.shape is None or None in spec.shape[1:-1] for spec in signature.inputs.values()):
+        for smallest in _DIMENSIONS:
+            assumed = replace(assumed, smallest=smallest)
+            yield assumed
+    free = [a for a, s in signature.inputs.items() if is_integer(s.data_type) and a not in assumed.indices]
+    for limit in _INTEGER_BOUNDS if free else ():
+        narrowed = {a: (max(assumed.bounds[a][0], -limit), min(assumed.bounds[a][1], limit)) for a in free}
+        yield replace(assumed, bounds={**assumed.bounds, **narrowed})
+
+
+def _followed(graph: Graph, signature: Signature, assumed: _Assumed) -> Trace:
+    trace = Trace(graph, assumed.bounds, assumed.smallest)
     for alias, facts in trace.outputs(signature).items():
         spec = signature.outputs[alias]
         if is_integer(spec.data_type) and facts.varies and not (_INT32[0] <= facts.low and facts.high <= _INT32[1]):
@@ -158,8 +184,15 @@ def _widest(spec: TensorSpec) -> tuple[Number, Number]:
     return -_MAX_FLOAT, _MAX_FLOAT
 
 
-def _guard(alias: str, bounds: tuple[Number, Number], index: IndexBounds | None) -> Guard:
-    return Guard(alias, *bounds, index.rows if index is not None and index.in_place else None)
+def _guard(spec: TensorSpec, assumed: _Assumed) -> Guard:
+    index = assumed.indices.get(spec.name)
+    is_free = spec.shape is None or None in spec.shape[1:-1]
+    return Guard(
+        spec.name,
+        *assumed.bounds[spec.name],
+        index.rows if index is not None and index.in_place else None,
+        assumed.smallest if is_free else 1,
+    )
 
 
 def _ambiguous_names(signature: Signature) -> Sequence[str]:

@@ -10,6 +10,14 @@ from serverless_dnn.runtime.engines.openvino.facts import Facts, Number, Shape
 
 _OUTPUT_SHAPES = "_output_shapes"
 _EXACT_IN_FLOAT32 = 1 << 24
+_CHANGES_DIMENSIONS = frozenset(
+    {
+        *("Reshape", "Transpose", "Slice", "StridedSlice", "Unpack", "Pack", "Split", "SplitV", "GatherV2", "Range"),
+        *("Fill", "SpaceToBatchND", "BatchToSpaceND", "SpaceToDepth", "ExpandDims", "Squeeze", "BroadcastTo", "Einsum"),
+        *("ResizeBilinear", "ResizeNearestNeighbor", "MatMul", "BatchMatMulV2", "BatchMatMulV3", "OneHot"),
+        *("TensorListStack", "TensorListGetItem", "Conv2DBackpropInput", "Conv3DBackpropInputV2", "ResourceGather"),
+    }
+)
 
 
 @dataclass(frozen=True)
@@ -59,6 +67,7 @@ class Call:
         index: int = 0,
         data_type: int | None = None,
         finite: bool | None = None,
+        number: bool | None = None,
         exact: bool = False,
         filled: bool | None = None,
     ) -> Facts:
@@ -70,6 +79,7 @@ class Call:
             index: Which output.
             data_type: Its type; by default that of the first input.
             finite: Whether no value is NaN or infinite; by default, if that is so for all inputs.
+            number: Whether no value is NaN; by default, if that is so for all inputs.
             exact: Whether its values are TensorFlow's bit for bit, if those of the inputs are.
             filled: Whether it has elements; by default, if all inputs have.
         """
@@ -78,18 +88,27 @@ class Call:
             filled = True
         elif filled is None:
             filled = all(facts.filled for facts in self.data)
+        finite = all(facts.finite for facts in self.data) if finite is None else finite
         return Facts(
             self.data[0].data_type if data_type is None else data_type,
             shape,
             low,
             high,
-            all(facts.finite for facts in self.data) if finite is None else finite,
+            finite,
+            finite or (all(facts.number for facts in self.data) if number is None else number),
             self.varies,
             exact and all(facts.exact for facts in self.data),
             filled,
+            self._smallest(),
             operator=self.node.op,
             inputs=self.inputs,
         )
+
+    def _smallest(self) -> int:
+        """Dimensions that are moved or made anew may be of any size."""
+        if self.node.op in _CHANGES_DIMENSIONS:
+            return 1
+        return min((facts.smallest for facts in self.data if facts.shape is None or None in facts.shape[1:]), default=1)
 
     def check_exact_integers(self, facts: Sequence[Facts]) -> None:
         """Check that integers which inputs decide stay where float32, in which OpenVINO may compute them, is exact.

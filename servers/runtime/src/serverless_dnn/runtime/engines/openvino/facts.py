@@ -21,9 +21,11 @@ class Facts:
         low: No value is smaller.
         high: No value is larger.
         finite: No value is NaN or infinite.
+        number: No value is NaN.
         varies: Its values depend on values of inputs, not on their shapes and the weights alone.
         exact: Its values are TensorFlow's bit for bit, so that rounding them gives TensorFlow's integers.
         filled: It has elements, whatever the shapes of the inputs.
+        smallest: No dimension of free size but the first is smaller.
         value: Its value, where that is a small constant.
         alias: The input that it is; empty for others.
         operator: What computes it.
@@ -36,9 +38,11 @@ class Facts:
     low: Number = -math.inf
     high: Number = math.inf
     finite: bool = True
+    number: bool = True
     varies: bool = False
     exact: bool = True
     filled: bool = True
+    smallest: int = 1
     value: NDArray[Any] | None = field(default=None, repr=False)
     alias: str = ""
     operator: str = ""
@@ -69,7 +73,7 @@ class Facts:
         return self.shape[axis]
 
 
-UNKNOWN = Facts(0, finite=False, varies=True, exact=False, filled=False, unproven=True)
+UNKNOWN = Facts(0, finite=False, number=False, varies=True, exact=False, filled=False, unproven=True)
 
 
 def constant_facts(data_type: int, value: NDArray[Any]) -> Facts:
@@ -82,11 +86,11 @@ def constant_facts(data_type: int, value: NDArray[Any]) -> Facts:
     numeric = value.dtype.kind in "fiub" or value.dtype.name == "bfloat16"
     numbers = value.astype(np.float64) if value.dtype.name == "bfloat16" else value
     low, high = (-math.inf, math.inf)
-    finite = True
+    finite = number = True
     if numeric and numbers.size:
         low, high = numbers.min().item(), numbers.max().item()
-        finite = math.isfinite(low) and math.isfinite(high)
-    return Facts(data_type, value.shape, low, high, finite, filled=bool(value.size), value=value)
+        finite, number = math.isfinite(low) and math.isfinite(high), not math.isnan(low)
+    return Facts(data_type, value.shape, low, high, finite, number, filled=bool(value.size), value=value)
 
 
 def joined(facts: tuple[Facts, ...] | list[Facts]) -> tuple[Number, Number]:

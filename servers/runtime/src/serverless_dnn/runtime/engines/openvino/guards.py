@@ -26,12 +26,14 @@ class Guard:
         high: The largest.
         rows: Where the values are indices as they are: of how many rows. Others are then the caller's mistake, with
             TensorFlow's own error; without, TensorFlow is to answer.
+        smallest: No dimension but the first is smaller; those of a fixed size are the signature's affair.
     """
 
     alias: str
     low: Number
     high: Number
     rows: int | None = None
+    smallest: int = 1
 
     def objection(self, array: NDArray[Any]) -> str:
         """Why a call is not OpenVINO's to answer.
@@ -45,12 +47,8 @@ class Guard:
         Raises:
             InvalidArgumentError: The values are indices, and one is out of range; in TensorFlow's words.
         """
-        if not array.size:
-            return f"input {self.alias} has no elements"
-        if max(array.shape, default=0) > MAX_DIMENSION:
-            return f"input {self.alias} has a dimension of {max(array.shape)}"
-        if array.dtype.kind == "b":
-            return ""
+        if (objection := self._shape_objection(array)) or array.dtype.kind == "b":
+            return objection
         low, high = (float(value) if array.dtype.kind == "f" else value for value in _range(array))
         # A comparison with NaN is false.
         if low >= self.low and high <= self.high:
@@ -60,6 +58,15 @@ class Guard:
         if math.isnan(low):
             return f"input {self.alias} holds NaN"
         return f"input {self.alias} holds values from {low} to {high}, outside {self.low} to {self.high}"
+
+    def _shape_objection(self, array: NDArray[Any]) -> str:
+        if not array.size:
+            return f"input {self.alias} has no elements"
+        if max(array.shape, default=0) > MAX_DIMENSION:
+            return f"input {self.alias} has a dimension of {max(array.shape)}"
+        if self.smallest > 1 and min(array.shape[1:-1], default=self.smallest) < self.smallest:
+            return f"input {self.alias} has a dimension below {self.smallest}: {list(array.shape)}"
+        return ""
 
     def _out_of_range(self, array: NDArray[Any], rows: int) -> InvalidArgumentError:
         place = np.argwhere(~((array >= self.low) & (array <= self.high)))[0]

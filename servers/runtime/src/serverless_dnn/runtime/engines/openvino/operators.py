@@ -8,7 +8,7 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
-from typing import Any
+from typing import Any, Literal
 
 from serverless_dnn.protos.v1 import tensor_pb2
 from serverless_dnn.runtime.engines.openvino import rules
@@ -27,6 +27,9 @@ _CAST = (*_FLOATS, *_INTEGERS, _U8, _BOOL)
 _CHANNELS_LAST: Mapping[str, tuple[Any, ...]] = {"data_format": (b"NHWC", b"NDHWC")}
 
 
+Accepted = Literal["finite", "numbers", "all"]
+
+
 @dataclass(frozen=True)
 class Operator:
     """For which types and attributes an operator is proven, and what it does to what is known of tensors.
@@ -39,7 +42,7 @@ class Operator:
             shapes, paddings.
         outputs: The names of its outputs, where there are several of different kinds.
         indices: Which input holds indices of rows of the first, which the guards keep in range.
-        passes_nonfinite: NaN and infinities come out as from TensorFlow; others clear or clip them.
+        accepts: The values for which it is proven: ``finite`` ones, ``numbers`` with infinities, or ``all`` with NaN.
         passes_empty: A tensor without elements gives TensorFlow's answer.
     """
 
@@ -49,17 +52,17 @@ class Operator:
     parameters: tuple[int, ...] = ()
     outputs: tuple[str, ...] = ()
     indices: int | None = None
-    passes_nonfinite: bool = False
+    accepts: Accepted = "finite"
     passes_empty: bool = False
 
 
 def _copying(rule: rules.Rule = rules.copies, *parameters: int, types: tuple[int, ...] = _COPIED) -> Operator:
-    return Operator(rule, {"T": types}, parameters=parameters, passes_nonfinite=True, passes_empty=True)
+    return Operator(rule, {"T": types}, parameters=parameters, accepts="all", passes_empty=True)
 
 
-def _of_each(rule: rules.Rule, types: tuple[int, ...] = _FLOAT, *, nonfinite: bool = False) -> Operator:
+def _of_each(rule: rules.Rule, types: tuple[int, ...] = _FLOAT, accepts: Accepted = "finite") -> Operator:
     """A function of every element."""
-    return Operator(rule, {"T": types}, passes_nonfinite=nonfinite, passes_empty=True)
+    return Operator(rule, {"T": types}, accepts=accepts, passes_empty=True)
 
 
 def _reduction(types: tuple[int, ...] | None) -> Operator:
@@ -70,7 +73,7 @@ def _window(*parameters: int, types: tuple[int, ...] = _FLOAT, **attributes: tup
     return Operator(rules.windows, {"T": types}, {**_CHANNELS_LAST, **attributes}, parameters)
 
 
-_COMPARISON = _of_each(rules.compares, _NUMBERS)
+_COMPARISON = _of_each(rules.compares, _NUMBERS, "numbers")
 _LOGIC = Operator(rules.logic, passes_empty=True)
 _RESIZE = Operator(
     rules.copies,
@@ -79,7 +82,7 @@ _RESIZE = Operator(
     {"align_corners": (False, True), "half_pixel_centers": (False, True)},
     parameters=(1,),
 )
-_HANDLE = Operator(rules.copies_one_to_one, passes_nonfinite=True, passes_empty=True)
+_HANDLE = Operator(rules.copies_one_to_one, accepts="all", passes_empty=True)
 
 OPERATORS: Mapping[str, Operator] = MappingProxyType(
     {
@@ -90,7 +93,7 @@ OPERATORS: Mapping[str, Operator] = MappingProxyType(
         "PreventGradient": _copying(rules.copies_one_to_one),
         "PlaceholderWithDefault": Operator(rules.copies, {"dtype": _COPIED}),
         "VarHandleOp": Operator(rules.variable, {"dtype": _COPIED}),
-        "ReadVariableOp": Operator(rules.copies, {"dtype": _COPIED}, passes_nonfinite=True),
+        "ReadVariableOp": Operator(rules.copies, {"dtype": _COPIED}, accepts="all"),
         # Elements moved, repeated, left out
         "Reshape": _copying(rules.copies, 1),
         "Transpose": _copying(rules.copies, 1),
@@ -101,40 +104,41 @@ OPERATORS: Mapping[str, Operator] = MappingProxyType(
         "Unpack": _copying(),
         "Split": _copying(rules.copies, 0),
         "SplitV": _copying(rules.copies, 1, 2),
-        "Slice": _copying(rules.slices, 1, 2),
+        "Slice": _copying(rules.slices_exactly, 1, 2),
         "StridedSlice": _copying(rules.folded, 1, 2, 3),
         "Tile": _copying(rules.copies, 1),
         "BroadcastTo": _copying(rules.copies, 1),
         "ReverseV2": _copying(rules.copies, 1),
         "Pad": _copying(rules.pads, 1, types=_NUMBERS),
         "PadV2": _copying(rules.pads, 1, 2, types=_NUMBERS),
-        "MirrorPad": Operator(rules.copies, {"T": _NUMBERS}, parameters=(1,), passes_nonfinite=True),
-        "SpaceToBatchND": Operator(rules.pads, {"T": _FLOAT}, parameters=(1, 2)),
-        "BatchToSpaceND": Operator(rules.slices, {"T": _FLOAT}, parameters=(1, 2)),
+        "MirrorPad": Operator(rules.mirrors, {"T": _NUMBERS}, parameters=(1,), accepts="all"),
+        "SpaceToBatchND": Operator(rules.parts_space, {"T": _FLOAT}, parameters=(1, 2)),
+        "BatchToSpaceND": Operator(rules.copies, {"T": _FLOAT}, parameters=(1, 2)),
         "DepthToSpace": Operator(rules.copies, {"T": _FLOAT}, _CHANNELS_LAST),
         "SpaceToDepth": Operator(rules.copies, {"T": _FLOAT}, _CHANNELS_LAST),
         "GatherV2": Operator(rules.gathers, {"Tparams": _COPIED, "Tindices": _INTEGERS}, parameters=(2,), indices=1),
         "ResourceGather": Operator(rules.gathers, {"dtype": _COPIED, "Tindices": _INTEGERS}, indices=1),
         # Shapes, and tensors made of them
-        "Shape": Operator(rules.shape, {"out_type": _INTEGERS}, passes_nonfinite=True, passes_empty=True),
-        "Size": Operator(rules.shape, {"out_type": _INTEGERS}, passes_nonfinite=True, passes_empty=True),
+        "Shape": Operator(rules.shape, {"out_type": _INTEGERS}, accepts="all", passes_empty=True),
+        "Size": Operator(rules.shape, {"out_type": _INTEGERS}, accepts="all", passes_empty=True),
         "ZerosLike": _copying(rules.like(0)),
         "OnesLike": _copying(rules.like(1)),
         "Fill": Operator(rules.fills, {"T": _COPIED}, parameters=(0,), passes_empty=True),
         "Range": Operator(rules.counts, {"Tidx": _INTEGERS}, parameters=(0, 1, 2)),
+        "MatrixBandPart": Operator(rules.only_of_shapes, {"T": (_F32, _BOOL)}),
         "FloorDiv": _of_each(rules.only_of_shapes, _INTEGERS),
         "FloorMod": _of_each(rules.only_of_shapes, _INTEGERS),
         # Arithmetic
-        "Add": _of_each(rules.adds, (*_NUMBERS, _BF16), nonfinite=True),
-        "AddV2": _of_each(rules.adds, (*_NUMBERS, _BF16), nonfinite=True),
-        "Sub": _of_each(rules.adds, (*_NUMBERS, _BF16), nonfinite=True),
-        "Mul": _of_each(rules.multiplies, (*_NUMBERS, _BF16), nonfinite=True),
+        "Add": _of_each(rules.adds, (*_NUMBERS, _BF16), accepts="all"),
+        "AddV2": _of_each(rules.adds, (*_NUMBERS, _BF16), accepts="all"),
+        "Sub": _of_each(rules.adds, (*_NUMBERS, _BF16), accepts="all"),
+        "Mul": _of_each(rules.multiplies, (*_NUMBERS, _BF16), accepts="all"),
         "AddN": _of_each(rules.adds_all),
-        "BiasAdd": Operator(rules.adds, {"T": _FLOATS}, _CHANNELS_LAST, passes_empty=True),
-        "RealDiv": _of_each(rules.divides),
-        "Maximum": _of_each(rules.takes_larger, _NUMBERS),
-        "Minimum": _of_each(rules.takes_smaller, _NUMBERS),
-        "Neg": _of_each(rules.negates, _NUMBERS, nonfinite=True),
+        "BiasAdd": Operator(rules.adds, {"T": _FLOATS}, _CHANNELS_LAST, accepts="all", passes_empty=True),
+        "RealDiv": _of_each(rules.divides, accepts="all"),
+        "Maximum": _of_each(rules.takes_larger, _NUMBERS, "numbers"),
+        "Minimum": _of_each(rules.takes_smaller, _NUMBERS, "numbers"),
+        "Neg": _of_each(rules.negates, _NUMBERS, accepts="all"),
         "Abs": _of_each(rules.makes_absolute, _NUMBERS),
         "Square": _of_each(rules.squares),
         "SquaredDifference": _of_each(rules.squares),
@@ -143,6 +147,7 @@ OPERATORS: Mapping[str, Operator] = MappingProxyType(
         "Reciprocal": _of_each(rules.needs_positive),
         "Log": _of_each(rules.needs_positive),
         "Exp": _of_each(rules.exponentiates),
+        "Expm1": _of_each(rules.exponentiates),
         "Pow": _of_each(rules.raises_to_power),
         "Sin": _of_each(rules.oscillates),
         "Cos": _of_each(rules.oscillates),
@@ -151,8 +156,8 @@ OPERATORS: Mapping[str, Operator] = MappingProxyType(
         "Round": _of_each(rules.rounds),
         "Cast": Operator(rules.casts, {"SrcT": _CAST, "DstT": _CAST}, passes_empty=True),
         # Activations
-        "Relu": _of_each(rules.clips_below(math.inf), _FLOATS),
-        "Relu6": _of_each(rules.clips_below(6)),
+        "Relu": _of_each(rules.clips_below(math.inf), _FLOATS, "numbers"),
+        "Relu6": _of_each(rules.clips_below(6), accepts="numbers"),
         "LeakyRelu": _of_each(rules.products),
         "Elu": _of_each(rules.bounded(-1, math.inf)),
         "Selu": _of_each(rules.bounded(-2, math.inf)),
@@ -171,10 +176,13 @@ OPERATORS: Mapping[str, Operator] = MappingProxyType(
         "GreaterEqual": _COMPARISON,
         "Equal": _COMPARISON,
         "NotEqual": _COMPARISON,
+        "IsFinite": _of_each(rules.tells_kind),
+        "IsInf": _of_each(rules.tells_kind),
+        "IsNan": _of_each(rules.tells_kind),
         "LogicalAnd": _LOGIC,
         "LogicalOr": _LOGIC,
         "LogicalNot": _LOGIC,
-        "SelectV2": _of_each(rules.selects, (*_NUMBERS, _BOOL)),
+        "SelectV2": _of_each(rules.selects, (*_NUMBERS, _BOOL), "all"),
         "Bucketize": Operator(rules.finds_bucket, {"T": _FLOAT}),
         "OneHot": Operator(rules.puts_one, {"T": _FLOAT, "TI": _INTEGERS}, parameters=(1, 2, 3)),
         # Reductions
@@ -192,15 +200,15 @@ OPERATORS: Mapping[str, Operator] = MappingProxyType(
         ),
         "Cumsum": Operator(rules.products, {"T": _FLOAT}, parameters=(1,)),
         # Neural networks
-        "MatMul": Operator(rules.products, {"T": _FLOATS}),
+        "MatMul": Operator(rules.products, {"T": _FLOATS}, accepts="all"),
         "BatchMatMulV2": Operator(rules.products, {"T": _FLOATS}),
         "BatchMatMulV3": Operator(rules.products, {"Ta": _FLOAT, "Tb": _FLOAT, "Tout": _FLOAT}),
         "Einsum": Operator(rules.products, {"T": _FLOAT}),
         "Conv2D": _window(types=_FLOATS),
         "Conv3D": _window(),
         "DepthwiseConv2dNative": _window(),
-        "Conv2DBackpropInput": _window(0),
-        "Conv3DBackpropInputV2": _window(0),
+        "Conv2DBackpropInput": Operator(rules.transposed_windows, {"T": _FLOAT}, _CHANNELS_LAST, (0,)),
+        "Conv3DBackpropInputV2": Operator(rules.transposed_windows, {"T": _FLOAT}, _CHANNELS_LAST, (0,)),
         "MaxPool": _window(),
         "AvgPool": _window(),
         "MaxPool3D": _window(),

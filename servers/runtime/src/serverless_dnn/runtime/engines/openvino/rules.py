@@ -7,8 +7,10 @@ infinities come from inputs, which guards keep away, or from functions outside t
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from serverless_dnn.protos.v1 import tensor_pb2
 from serverless_dnn.runtime.engines.openvino.call import Call
@@ -137,6 +139,11 @@ def counts(call: Call) -> Results:
     return [call.result(low, high, data_type=call.inputs[0].data_type, finite=True, exact=True, filled=False)]
 
 
+def tells_kind(call: Call) -> Results:
+    """Whether values are finite, infinite or NaN."""
+    return [call.result(0, 1, data_type=tensor_pb2.DT_BOOL, finite=True, exact=True)]
+
+
 def bounded(low: Number, high: Number) -> Rule:
     """A function of every element whose values have bounds of their own."""
 
@@ -193,13 +200,13 @@ def makes_absolute(call: Call) -> Results:
 def takes_larger(call: Call) -> Results:
     """The larger of two values."""
     left, right = call.inputs[0], call.inputs[1]
-    return [_computed(call, max(left.low, right.low), max(left.high, right.high), exact=True)]
+    return [_bounded_result(_computed(call, max(left.low, right.low), max(left.high, right.high), exact=True))]
 
 
 def takes_smaller(call: Call) -> Results:
     """The smaller of two values."""
     left, right = call.inputs[0], call.inputs[1]
-    return [_computed(call, min(left.low, right.low), min(left.high, right.high), exact=True)]
+    return [_bounded_result(_computed(call, min(left.low, right.low), min(left.high, right.high), exact=True))]
 
 
 def clips_below(high: Number) -> Rule:
@@ -207,7 +214,7 @@ def clips_below(high: Number) -> Rule:
 
     def rule(call: Call) -> Results:
         known = call.inputs[0]
-        return [call.result(max(0, known.low), max(0, min(high, known.high)), exact=True)]
+        return [_bounded_result(call.result(max(0, known.low), max(0, min(high, known.high)), exact=True))]
 
     return rule
 
@@ -220,7 +227,7 @@ def divides(call: Call) -> Results:
     low, high = (-_INFINITE, _INFINITE)
     if away and below.low > 0:
         low, high = product(above.within, (1 / below.high if below.high < _INFINITE else 0, 1 / below.low))
-    return [call.result(low, high, finite=finite)]
+    return [call.result(low, high, finite=finite, number=finite)]
 
 
 def needs_positive(call: Call) -> Results:
@@ -230,6 +237,8 @@ def needs_positive(call: Call) -> Results:
         call.result(
             -_INFINITE if call.node.op in ("Log", "Reciprocal") else 0,
             finite=known.finite and (known.low >= _SMALLEST_DIVISOR or not known.varies),
+            # Of zero they are infinite.
+            number=known.number and known.low >= 0,
         )
     ]
 
@@ -238,13 +247,19 @@ def takes_root(call: Call) -> Results:
     """Sqrt, finite for values that are not negative."""
     known = call.inputs[0]
     low = math.sqrt(known.low) if known.low > 0 else 0
-    return [call.result(low, finite=known.finite and (known.low >= 0 or not known.varies))]
+    in_domain = known.low >= 0 or not known.varies
+    return [call.result(low, finite=known.finite and in_domain, number=known.number and in_domain)]
 
 
 def exponentiates(call: Call) -> Results:
-    """Exp, finite for values that are not large."""
+    """Exp and Expm1, finite for values that are not large."""
     known = call.inputs[0]
-    return [call.result(0, finite=known.finite and (known.high <= _MAX_EXPONENT or not known.varies))]
+    return [
+        call.result(
+            -1 if call.node.op == "Expm1" else 0,
+            finite=known.finite and (known.high <= _MAX_EXPONENT or not known.varies),
+        )
+    ]
 
 
 def raises_to_power(call: Call) -> Results:
@@ -370,6 +385,8 @@ def casts(call: Call) -> Results:
     if known.data_type == target:
         return [known]
     low, high = known.within
+    if known.value is not None and is_integer(target) and is_integer(known.data_type):
+        return [constant_facts(target, known.value.astype(np.int64))]
     if target == tensor_pb2.DT_BOOL:
         if known.varies and not (low >= 0 and high <= 1 and known.exact and is_integer(known.data_type)):
             call.objections.append("casts to bool values that may be other than 0 and 1")
@@ -444,18 +461,88 @@ def rounds(call: Call) -> Results:
 
 def products(call: Call) -> Results:
     """Sums of products: matrix products, convolutions and what else has no simple bounds."""
-    return [call.result()]
+    return [call.result(number=False)]
 
 
 def windows(call: Call) -> Results:
     """As ``products``, over windows that must fit in what they slide over."""
-    known = call.data[0]
+    result = call.result(*(call.data[0].within if "Pool" in call.node.op else ()))
     sizes = call.output_shape()
-    whole = call.attribute("padding") == b"SAME" or (sizes is not None and all(sizes[1:]))
-    if call.node.op in ("MaxPool", "MaxPool3D", "AvgPool", "AvgPool3D"):
-        low, high = known.within
-        return [call.result(low, high, filled=known.filled and whole)]
-    return [call.result(filled=known.filled and whole)]
+    if sizes is not None and all(sizes[1:]):
+        return [replace(result, filled=call.data[0].filled)]
+    smallest = min(_window_sizes(call))
+    if smallest < 1:
+        call.objections.append("may have a window larger than what it slides over")
+    return [replace(result, filled=call.data[0].filled, smallest=max(smallest, 1))]
+
+
+def _window_sizes(call: Call) -> list[int]:
+    """The fewest places that a window has along each dimension of free size."""
+    source = call.data[0]
+    is_pool = "Pool" in call.node.op
+    window = call.attribute("ksize") if is_pool else (1, *(call.data[1].shape or ())[:-2], 1)
+    strides, dilations = call.attribute("strides"), call.attribute("dilations") or (1,) * len(window)
+    padding, borders = call.attribute("padding"), call.attribute("explicit_paddings") or (0,) * (2 * len(window))
+    if source.shape is None or not len(window) == len(strides) == len(source.shape):
+        return [0]
+    places = []
+    for axis, size in enumerate(source.shape[1:-1], 1):
+        length = source.smallest if size is None else size
+        if padding == b"SAME":
+            places.append(-(-length // strides[axis]))
+        else:
+            covered = dilations[axis] * ((window[axis] or length + 1) - 1) + 1
+            places.append((length + borders[2 * axis] + borders[2 * axis + 1] - covered) // strides[axis] + 1)
+    return places or [1]
+
+
+def transposed_windows(call: Call) -> Results:
+    """A transposed convolution, which makes something of whatever it gets."""
+    return [call.result()]
+
+
+def mirrors(call: Call) -> Results:
+    """MirrorPad, no further than there is something to mirror."""
+    source, around = call.inputs
+    if around.value is None or source.shape is None or not _has_to_mirror(call, source, around.value):
+        call.objections.append("may mirror more than there is")
+    return copies(call)
+
+
+def _has_to_mirror(call: Call, source: Facts, around: NDArray[Any]) -> bool:
+    unmirrored = 0 if call.attribute("mode") == b"SYMMETRIC" else 1
+    for axis, wanted in enumerate(around.max(1).tolist()):
+        size = (source.shape or ())[axis]
+        length = (source.smallest if axis else 1) if size is None else size
+        if wanted and wanted > length - unmirrored:
+            return False
+    return True
+
+
+def parts_space(call: Call) -> Results:
+    """SpaceToBatchND, for the convolutions that it makes dilated ones of."""
+    source, block, _ = call.inputs
+    smallest = 1 if block.value is None else max(1, source.smallest // int(block.value.max()))
+    return [replace(result, smallest=smallest) for result in pads(call)]
+
+
+def slices_exactly(call: Call) -> Results:
+    """Slice, within the dimensions that are there: beyond them TensorFlow refuses, where OpenVINO takes less."""
+    source, begin, size = call.inputs
+    if source.varies and not _is_within(source, begin, size):
+        call.objections.append("may take more than there is")
+    return slices(call)
+
+
+def _is_within(source: Facts, begin: Facts, size: Facts) -> bool:
+    if source.shape is None or begin.value is None or size.value is None:
+        return False
+    for axis, (first, count) in enumerate(zip(begin.value.tolist(), size.value.tolist(), strict=True)):
+        known = source.shape[axis]
+        length = (source.smallest if axis else 1) if known is None else known
+        if first + max(count, 0) > length:
+            return False
+    return True
 
 
 def normalizes(call: Call) -> Results:
@@ -500,10 +587,23 @@ def only_of_shapes(call: Call) -> Results:
     return [call.result(finite=True, exact=True, filled=True)]
 
 
+def _bounded_result(result: Facts) -> Facts:
+    """A number between bounds, of which neither is infinite, is finite."""
+    bounded = result.number and math.isfinite(result.low) and math.isfinite(result.high)
+    return replace(result, finite=True) if bounded else result
+
+
 def _computed(call: Call, low: Number, high: Number, *, exact: bool = False) -> Facts:
     """An element computed of others, which has to be exact where it is an integer."""
     low, high = (-_INFINITE if math.isnan(low) else low), (_INFINITE if math.isnan(high) else high)
-    result = call.result(low, high, exact=exact or is_integer(call.data[0].data_type))
+    keeps = exact or len(call.data) == 1
+    result = call.result(
+        low,
+        high,
+        # Infinities of both signs add up to NaN, and zero times infinity is NaN as well.
+        number=keeps and all(facts.number for facts in call.data),
+        exact=exact or is_integer(call.data[0].data_type),
+    )
     if is_integer(result.data_type):
         call.check_exact_integers([*call.inputs, result])
     return result

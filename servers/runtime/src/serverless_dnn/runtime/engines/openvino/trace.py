@@ -52,6 +52,7 @@ class Trace:
     Args:
         graph: The graph.
         bounds: Bounds of the values of inputs, by input name; the guards see to them.
+        smallest: No dimension of free size of an input, but the first, is smaller; likewise.
 
     Attributes:
         reasons: Why answers are not proven, in the order found, none twice.
@@ -60,13 +61,14 @@ class Trace:
         unsafe: Of the operators reached, those that OpenVINO must never run.
     """
 
-    def __init__(self, graph: Graph, bounds: Mapping[str, tuple[Number, Number]]) -> None:
+    def __init__(self, graph: Graph, bounds: Mapping[str, tuple[Number, Number]], smallest: int = 1) -> None:
         self.reasons: dict[str, None] = {}
         self.operators: dict[tuple[str, str], Seen] = {}
         self.indices: list[tuple[Facts, int]] = []
         self.unsafe: dict[str, str] = {}
         self._graph = graph
         self._bounds = bounds
+        self._smallest = smallest
         self._inputs: dict[tuple[object, ...], Facts] = {}
         # Sources are the same whatever is fed, and calls of one function with the same arguments are one call: so two
         # signatures of one function are found to be the same.
@@ -96,7 +98,14 @@ class Trace:
         if key not in self._inputs:
             low, high = self._bounds[spec.name]
             self._inputs[key] = Facts(
-                spec.data_type, spec.shape, low, high, varies=True, alias=spec.name, operator="input"
+                spec.data_type,
+                spec.shape,
+                low,
+                high,
+                varies=True,
+                smallest=self._smallest,
+                alias=spec.name,
+                operator="input",
             )
         return self._inputs[key]
 
@@ -248,7 +257,7 @@ def _objection(node: graph_pb2.NodeDef, operator: Operator) -> str:
 
 
 def _same_bounds(before: Facts, after: Facts) -> bool:
-    names = ("shape", "low", "high", "finite", "varies", "exact", "filled", "unproven")
+    names = ("shape", "low", "high", "finite", "number", "varies", "exact", "filled", "smallest", "unproven")
     return all(getattr(before, name) == getattr(after, name) for name in names)
 
 
@@ -256,8 +265,10 @@ def _check_inputs(call: Call, operator: Operator, parameters: set[int]) -> None:
     if any(call.inputs[position].varies for position in parameters):
         call.objections.append("takes a shape, an axis or another parameter from values of inputs")
     varying = [facts for facts in call.data if facts.varies]
-    if not operator.passes_nonfinite and not all(facts.finite for facts in varying):
+    if operator.accepts == "finite" and not all(facts.finite for facts in varying):
         call.objections.append("may see NaN or infinities made before it")
+    if operator.accepts == "numbers" and not all(facts.number for facts in varying):
+        call.objections.append("may see NaN made before it")
     if not operator.passes_empty and not all(facts.filled for facts in varying):
         call.objections.append("may see a tensor without elements")
 
@@ -276,9 +287,11 @@ def _merged(before: Facts, after: Facts, *, widen: bool) -> Facts:
         low=low,
         high=high,
         finite=before.finite and after.finite,
+        number=before.number and after.number,
         varies=before.varies or after.varies,
         exact=before.exact and after.exact,
         filled=before.filled and after.filled,
+        smallest=min(before.smallest, after.smallest),
         value=None,
         alias="",
         operator="",
