@@ -13,7 +13,7 @@ from serverless_dnn.runtime.engines.openvino.facts import Number
 from serverless_dnn.runtime.engines.openvino.guards import Guard
 from serverless_dnn.runtime.engines.openvino.index_bounds import IndexBounds, bound_inputs
 from serverless_dnn.runtime.engines.openvino.rules import is_integer
-from serverless_dnn.runtime.engines.openvino.trace import Seen, Trace
+from serverless_dnn.runtime.engines.openvino.trace import FreeSizes, Seen, Trace
 from serverless_dnn.runtime.errors import ResourceExhaustedError
 from serverless_dnn.runtime.saved_model.graph import Graph, reached_operators, read_graph
 from serverless_dnn.runtime.signature import DEFAULT_SIGNATURE, Signature, TensorSpec
@@ -43,6 +43,7 @@ class Analysis:
         reasons: Why its answers are not proven to be TensorFlow's; none when they are.
         unsafe: Reasons that hold even when OpenVINO is asked for by name: it cannot run this, or would end the process.
         guards: What must be checked of every call.
+        equal: Dimensions of inputs, by name and place, whose sizes must be equal for that; groups of them.
         same: Other signatures that are the same function under another name.
         operators: What the signature reaches, by operator and type.
     """
@@ -50,6 +51,7 @@ class Analysis:
     reasons: tuple[str, ...] = ()
     unsafe: tuple[str, ...] = ()
     guards: tuple[Guard, ...] = ()
+    equal: tuple[tuple[tuple[str, int], ...], ...] = ()
     same: tuple[str, ...] = ()
     operators: Mapping[tuple[str, str], Seen] = field(default_factory=dict, compare=False)
 
@@ -59,6 +61,7 @@ class Analysis:
             "reasons": list(self.reasons),
             "unsafe": list(self.unsafe),
             "guards": [asdict(guard) for guard in self.guards],
+            "equal": [[list(place) for place in group] for group in self.equal],
             "same": list(self.same),
         }
 
@@ -69,8 +72,9 @@ class Analysis:
         Args:
             record: What it wrote.
         """
-        guards = tuple(Guard(**guard) for guard in record["guards"])
-        return cls(tuple(record["reasons"]), tuple(record["unsafe"]), guards, tuple(record["same"]))
+        guards = tuple(Guard(**{**guard, "free": tuple(guard["free"])}) for guard in record["guards"])
+        equal = tuple(tuple((alias, axis) for alias, axis in group) for group in record["equal"])
+        return cls(tuple(record["reasons"]), tuple(record["unsafe"]), guards, equal, tuple(record["same"]))
 
     @property
     def against(self) -> str:
@@ -104,6 +108,7 @@ def analyse(version_folder: Path, signatures: Mapping[str, Signature]) -> Analys
         tuple(dict.fromkeys(reasons)),
         tuple(f"operator {name} {why}" for name, why in trace.unsafe.items()),
         tuple(_guard(spec, assumed) for spec in signature.inputs.values()),
+        _shared_places(signature) if assumed.sizes.shared else (),
         () if reasons else _same_functions(trace, signatures),
         trace.operators,
     )
@@ -131,12 +136,12 @@ class _Assumed:
     Attributes:
         bounds: Bounds of their values, by name.
         indices: Of those that hold indices, what keeps them in range.
-        smallest: The smallest size of a free dimension but the first.
+        sizes: Of their free sizes.
     """
 
     bounds: Mapping[str, tuple[Number, Number]]
     indices: Mapping[str, IndexBounds] = field(default_factory=dict)
-    smallest: int = 1
+    sizes: FreeSizes = field(default_factory=FreeSizes)
 
 
 def _prove(graph: Graph, signature: Signature) -> tuple[Trace, _Assumed]:
@@ -148,7 +153,7 @@ def _prove(graph: Graph, signature: Signature) -> tuple[Trace, _Assumed]:
         bounds = {alias: (found.low, found.high) for alias, found in indices.items()}
         assumed = _Assumed({**assumed.bounds, **bounds}, indices)
         trace = _followed(graph, signature, assumed)
-    for tried in _narrower(assumed, signature):
+    for tried in _narrower(assumed, trace, signature):
         if not trace.reasons:
             break
         again = _followed(graph, signature, tried)
@@ -157,20 +162,37 @@ def _prove(graph: Graph, signature: Signature) -> tuple[Trace, _Assumed]:
     return trace, assumed
 
 
-def _narrower(assumed: _Assumed, signature: Signature) -> Iterator[_Assumed]:
-    """Assumptions to try, one after another: larger dimensions first, smaller integers then."""
-    if any(spec.shape is None or None in spec.shape[1:-1] for spec in signature.inputs.values()):
+def _narrower(assumed: _Assumed, trace: Trace, signature: Signature) -> Iterator[_Assumed]:
+    """Assumptions to try, one after another: of free sizes first, of integers then."""
+    sizes = assumed.sizes
+    if trace.limits:
+        sizes = replace(sizes, largest=min(trace.limits))
+        yield replace(assumed, sizes=sizes)
+    if _shared_places(signature):
+        sizes = replace(sizes, shared=True)
+        yield replace(assumed, sizes=sizes)
+    if any(spec.shape is None or None in spec.shape[1:] for spec in signature.inputs.values()):
         for smallest in _DIMENSIONS:
-            assumed = replace(assumed, smallest=smallest)
-            yield assumed
+            yield replace(assumed, sizes=replace(sizes, smallest=smallest))
     free = [a for a, s in signature.inputs.items() if is_integer(s.data_type) and a not in assumed.indices]
     for limit in _INTEGER_BOUNDS if free else ():
         narrowed = {a: (max(assumed.bounds[a][0], -limit), min(assumed.bounds[a][1], limit)) for a in free}
-        yield replace(assumed, bounds={**assumed.bounds, **narrowed})
+        yield replace(assumed, bounds={**assumed.bounds, **narrowed}, sizes=sizes)
+
+
+def _shared_places(signature: Signature) -> tuple[tuple[tuple[str, int], ...], ...]:
+    """The free dimensions that inputs share: the first of all, and those at one place of inputs of one rank."""
+    places: dict[tuple[int, int], list[tuple[str, int]]] = {}
+    for alias, spec in signature.inputs.items():
+        for axis, size in enumerate(spec.shape or ()):
+            if size is None:
+                place = (len(spec.shape or ()), axis) if axis else (0, 0)
+                places.setdefault(place, []).append((alias, axis))
+    return tuple(tuple(each) for each in places.values() if len(each) > 1)
 
 
 def _followed(graph: Graph, signature: Signature, assumed: _Assumed) -> Trace:
-    trace = Trace(graph, assumed.bounds, assumed.smallest)
+    trace = Trace(graph, assumed.bounds, assumed.sizes)
     for alias, facts in trace.outputs(signature).items():
         spec = signature.outputs[alias]
         if is_integer(spec.data_type) and facts.varies and not (_INT32[0] <= facts.low and facts.high <= _INT32[1]):
@@ -186,12 +208,15 @@ def _widest(spec: TensorSpec) -> tuple[Number, Number]:
 
 def _guard(spec: TensorSpec, assumed: _Assumed) -> Guard:
     index = assumed.indices.get(spec.name)
-    is_free = spec.shape is None or None in spec.shape[1:-1]
+    in_place = index is not None and index.in_place and is_integer(spec.data_type)
+    free = tuple(axis for axis, size in enumerate(spec.shape or ()) if size is None and axis)
     return Guard(
         spec.name,
         *assumed.bounds[spec.name],
-        index.rows if index is not None and index.in_place else None,
-        assumed.smallest if is_free else 1,
+        index.rows if index is not None and in_place else None,
+        free,
+        assumed.sizes.smallest,
+        assumed.sizes.largest,
     )
 
 

@@ -5,19 +5,20 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from serverless_dnn.protos.v1 import graph_pb2
-from serverless_dnn.runtime.engines.openvino.facts import Facts, Number, Shape
+import numpy as np
+from numpy.typing import NDArray
+
+from serverless_dnn.protos.v1 import graph_pb2, tensor_pb2
+from serverless_dnn.runtime.engines.openvino.facts import Facts, Number
+from serverless_dnn.runtime.engines.openvino.shapes import inferred_content, inferred_shape, merged_shape
+from serverless_dnn.runtime.engines.openvino.sizes import FreeSize, Shape, is_never_empty, largest_of, smallest_of
 
 _OUTPUT_SHAPES = "_output_shapes"
 _EXACT_IN_FLOAT32 = 1 << 24
-_CHANGES_DIMENSIONS = frozenset(
-    {
-        *("Reshape", "Transpose", "Slice", "StridedSlice", "Unpack", "Pack", "Split", "SplitV", "GatherV2", "Range"),
-        *("Fill", "SpaceToBatchND", "BatchToSpaceND", "SpaceToDepth", "ExpandDims", "Squeeze", "BroadcastTo", "Einsum"),
-        *("ResizeBilinear", "ResizeNearestNeighbor", "MatMul", "BatchMatMulV2", "BatchMatMulV3", "OneHot"),
-        *("TensorListStack", "TensorListGetItem", "Conv2DBackpropInput", "Conv3DBackpropInputV2", "ResourceGather"),
-    }
-)
+# Their outputs have one shape.
+_ALIKE = frozenset({"Split", "Unpack"})
+_LARGEST_SIZE = 1 << 62
+_INTEGERS = (tensor_pb2.DT_INT32, tensor_pb2.DT_INT64)
 
 
 @dataclass(frozen=True)
@@ -29,12 +30,14 @@ class Call:
         inputs: What is known of its inputs, in order, without those that stand for order alone.
         data: Those inputs that are no parameters such as an axis or a shape.
         objections: Why its answers are not proven to be TensorFlow's; what is known is told all the same.
+        limits: Bounds of free sizes that would make more known.
     """
 
     node: graph_pb2.NodeDef
     inputs: tuple[Facts, ...]
     data: tuple[Facts, ...]
     objections: list[str] = field(default_factory=list)
+    limits: list[int] = field(default_factory=list)
 
     def attribute(self, name: str, default: Any = None) -> Any:
         """The value of an attribute as Python's own type; a list as a tuple.
@@ -50,7 +53,7 @@ class Call:
         """Whether any input depends on the values of the model's inputs."""
         return any(facts.varies for facts in self.inputs)
 
-    def output_shape(self, index: int = 0) -> Shape | None:
+    def written_shape(self, index: int = 0) -> Shape | None:
         """The sizes that TensorFlow wrote down for an output when the model was saved."""
         if _OUTPUT_SHAPES not in self.node.attr:
             return None
@@ -58,6 +61,18 @@ class Call:
         if index >= len(shapes) or shapes[index].unknown_rank:
             return None
         return tuple(None if dim.size < 0 else dim.size for dim in shapes[index].dim)
+
+    def output_shape(self, index: int = 0) -> Shape | None:
+        """The sizes of an output: numbers, or sizes that follow from those of the inputs, or names of their own."""
+        written = self.written_shape(index)
+        if written is None or None in written:
+            written = merged_shape(written, inferred_shape(self) if index == 0 or self.node.op in _ALIKE else None)
+        if written is None:
+            return None
+        return tuple(
+            FreeSize((f"{self.node.name}#{id(self)}:{index}.{axis}",), smallest=0) if size is None else size
+            for axis, size in enumerate(written)
+        )
 
     def result(  # noqa: PLR0913 - each is one thing that is known
         self,
@@ -84,31 +99,32 @@ class Call:
             filled: Whether it has elements; by default, if all inputs have.
         """
         shape = self.output_shape(index)
-        if shape is not None and all(shape):
+        if is_never_empty(shape):
             filled = True
         elif filled is None:
             filled = all(facts.filled for facts in self.data)
+        data_type = self.data[0].data_type if data_type is None else data_type
+        content = None if self.varies or data_type not in _INTEGERS or index else inferred_content(self)
+        if content and None not in content:
+            low = max(low, min(smallest_of(size) for size in content if size is not None))
+            high = min(high, max(largest_of(size) for size in content if size is not None))
         finite = all(facts.finite for facts in self.data) if finite is None else finite
         return Facts(
-            self.data[0].data_type if data_type is None else data_type,
+            data_type,
             shape,
             low,
             high,
             finite,
             finite or (all(facts.number for facts in self.data) if number is None else number),
             self.varies,
+            all(facts.fixed for facts in self.inputs),
             exact and all(facts.exact for facts in self.data),
             filled,
-            self._smallest(),
+            value=_as_value(content, shape),
+            content=content,
             operator=self.node.op,
             inputs=self.inputs,
         )
-
-    def _smallest(self) -> int:
-        """Dimensions that are moved or made anew may be of any size."""
-        if self.node.op in _CHANGES_DIMENSIONS:
-            return 1
-        return min((facts.smallest for facts in self.data if facts.shape is None or None in facts.shape[1:]), default=1)
 
     def check_exact_integers(self, facts: Sequence[Facts]) -> None:
         """Check that integers which inputs decide stay where float32, in which OpenVINO may compute them, is exact.
@@ -117,10 +133,19 @@ class Call:
             facts: Inputs and outputs of the operator.
 
         """
-        if any(
-            fact.varies and not (fact.low >= -_EXACT_IN_FLOAT32 and fact.high <= _EXACT_IN_FLOAT32) for fact in facts
-        ):
-            self.objections.append("may compute with integers beyond 2^24, which OpenVINO holds as float32")
+        for fact in facts:
+            # Sizes are computed as integers; what a loop adds up is not bounded.
+            limit = _EXACT_IN_FLOAT32 if fact.varies else _LARGEST_SIZE
+            if not (-limit <= fact.low and fact.high <= limit):
+                self.objections.append("may compute with integers beyond 2^24, which OpenVINO holds as float32")
+                return
+
+
+def _as_value(content: Shape | None, shape: Shape | None) -> NDArray[Any] | None:
+    """The numbers of a constant; ``None`` where one of them is not the same in every call."""
+    if content is None or shape is None or not all(isinstance(size, int) for size in content):
+        return None
+    return np.array(content, np.int64).reshape(()) if not shape else np.array(content, np.int64)
 
 
 def attribute_value(attributes: Mapping[str, graph_pb2.AttrValue], name: str, default: Any = None) -> Any:

@@ -7,8 +7,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from serverless_dnn.runtime.engines.openvino.sizes import Shape
+
 Number = int | float
-Shape = tuple[int | None, ...]
 
 
 @dataclass(frozen=True, eq=False, slots=True)
@@ -17,16 +18,18 @@ class Facts:
 
     Attributes:
         data_type: The number of its ``DataType``; of a list of tensors, of its elements.
-        shape: Its sizes, ``None`` where free; ``None`` as a whole when the rank is unknown.
+        shape: Its sizes, products of the inputs' free sizes among them, ``None`` where it is not known which; ``None``
+            as a whole when the rank is unknown.
         low: No value is smaller.
         high: No value is larger.
         finite: No value is NaN or infinite.
         number: No value is NaN.
         varies: Its values depend on values of inputs, not on their shapes and the weights alone.
+        fixed: Its values are the same in every call: they depend on no input's shape either.
         exact: Its values are TensorFlow's bit for bit, so that rounding them gives TensorFlow's integers.
         filled: It has elements, whatever the shapes of the inputs.
-        smallest: No dimension of free size but the first is smaller.
         value: Its value, where that is a small constant.
+        content: Of a vector of sizes or a single size, which those are.
         alias: The input that it is; empty for others.
         operator: What computes it.
         inputs: What that operator takes.
@@ -40,10 +43,11 @@ class Facts:
     finite: bool = True
     number: bool = True
     varies: bool = False
+    fixed: bool = True
     exact: bool = True
     filled: bool = True
-    smallest: int = 1
     value: NDArray[Any] | None = field(default=None, repr=False)
+    content: Shape | None = None
     alias: str = ""
     operator: str = ""
     inputs: tuple["Facts", ...] = field(default=(), repr=False)
@@ -63,17 +67,18 @@ class Facts:
         return first.item() if (self.value == first).all() else None
 
     def size_of(self, axis: int) -> int | None:
-        """The size of a dimension, where it is known.
+        """The size of a dimension, where it is the same in every call.
 
         Args:
             axis: The dimension, counted from the end when negative.
         """
         if self.shape is None or not -len(self.shape) <= axis < len(self.shape):
             return None
-        return self.shape[axis]
+        size = self.shape[axis]
+        return size if isinstance(size, int) else None
 
 
-UNKNOWN = Facts(0, finite=False, number=False, varies=True, exact=False, filled=False, unproven=True)
+UNKNOWN = Facts(0, finite=False, number=False, varies=True, fixed=False, exact=False, filled=False, unproven=True)
 
 
 def constant_facts(data_type: int, value: NDArray[Any]) -> Facts:
@@ -83,6 +88,7 @@ def constant_facts(data_type: int, value: NDArray[Any]) -> Facts:
         data_type: The number of its ``DataType``.
         value: Its value.
     """
+    content = tuple(value.ravel().tolist()) if value.dtype.kind in "iu" and value.ndim < 2 else None
     numeric = value.dtype.kind in "fiub" or value.dtype.name == "bfloat16"
     numbers = value.astype(np.float64) if value.dtype.name == "bfloat16" else value
     low, high = (-math.inf, math.inf)
@@ -90,7 +96,9 @@ def constant_facts(data_type: int, value: NDArray[Any]) -> Facts:
     if numeric and numbers.size:
         low, high = numbers.min().item(), numbers.max().item()
         finite, number = math.isfinite(low) and math.isfinite(high), not math.isnan(low)
-    return Facts(data_type, value.shape, low, high, finite, number, filled=bool(value.size), value=value)
+    return Facts(
+        data_type, value.shape, low, high, finite, number, filled=bool(value.size), value=value, content=content
+    )
 
 
 def joined(facts: tuple[Facts, ...] | list[Facts]) -> tuple[Number, Number]:

@@ -26,7 +26,7 @@ class GuardedOpenVino:
         self.info = openvino.info
         self.concurrency = openvino.concurrency
         self._openvino = openvino
-        self._guards = analysis.guards
+        self._guards, self._equal = analysis.guards, analysis.equal
         self._names = frozenset({DEFAULT_SIGNATURE, *analysis.same})
         self._reference = reference
         self._default = default
@@ -41,6 +41,6 @@ class GuardedOpenVino:
         """
         if signature.name not in self._names:
             return self._reference.run(signature, inputs, f"openvino does not run signature {signature.name}")
-        if objection := first_objection(self._guards, inputs):
+        if objection := first_objection(self._guards, self._equal, inputs):
             return self._reference.run(signature, inputs, objection)
         return self._openvino.run(self._default, inputs)

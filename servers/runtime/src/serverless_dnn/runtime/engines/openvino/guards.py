@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from serverless_dnn.runtime.engines.openvino.facts import Number
-from serverless_dnn.runtime.engines.openvino.rules import MAX_DIMENSION
+from serverless_dnn.runtime.engines.openvino.sizes import LARGEST
 from serverless_dnn.runtime.errors import InvalidArgumentError
 
 # Elements that are still in the caches when the largest is looked for after the smallest.
@@ -26,14 +26,18 @@ class Guard:
         high: The largest.
         rows: Where the values are indices as they are: of how many rows. Others are then the caller's mistake, with
             TensorFlow's own error; without, TensorFlow is to answer.
-        smallest: No dimension but the first is smaller; those of a fixed size are the signature's affair.
+        free: Its dimensions of free size but the first.
+        smallest: None of those is smaller.
+        largest: None of those is larger.
     """
 
     alias: str
     low: Number
     high: Number
     rows: int | None = None
+    free: tuple[int, ...] = ()
     smallest: int = 1
+    largest: int = LARGEST
 
     def objection(self, array: NDArray[Any]) -> str:
         """Why a call is not OpenVINO's to answer.
@@ -62,10 +66,14 @@ class Guard:
     def _shape_objection(self, array: NDArray[Any]) -> str:
         if not array.size:
             return f"input {self.alias} has no elements"
-        if max(array.shape, default=0) > MAX_DIMENSION:
+        if max(array.shape, default=0) > LARGEST:
             return f"input {self.alias} has a dimension of {max(array.shape)}"
-        if self.smallest > 1 and min(array.shape[1:-1], default=self.smallest) < self.smallest:
-            return f"input {self.alias} has a dimension below {self.smallest}: {list(array.shape)}"
+        for axis in self.free:
+            if axis < array.ndim and not self.smallest <= array.shape[axis] <= self.largest:
+                return (
+                    f"input {self.alias} has the shape {list(array.shape)}, and dimension {axis} is proven for "
+                    f"{self.smallest} to {self.largest}"
+                )
         return ""
 
     def _out_of_range(self, array: NDArray[Any], rows: int) -> InvalidArgumentError:
@@ -76,11 +84,16 @@ class Guard:
         return InvalidArgumentError(f"indices{where} = {index} is not in [0, {rows})")
 
 
-def first_objection(guards: Iterable[Guard], inputs: Mapping[str, NDArray[Any]]) -> str:
+def first_objection(
+    guards: Iterable[Guard],
+    equal: Iterable[Iterable[tuple[str, int]]],
+    inputs: Mapping[str, NDArray[Any]],
+) -> str:
     """Why a call is not OpenVINO's to answer.
 
     Args:
         guards: The guards of its signature.
+        equal: Groups of dimensions of inputs, by name and place, that must have one size.
         inputs: Its inputs.
 
     Returns:
@@ -92,6 +105,10 @@ def first_objection(guards: Iterable[Guard], inputs: Mapping[str, NDArray[Any]])
     for guard in guards:
         if objection := guard.objection(inputs[guard.alias]):
             return objection
+    for group in equal:
+        if len({inputs[alias].shape[axis] for alias, axis in group}) > 1:
+            found = ", ".join(f"{alias} {list(inputs[alias].shape)}" for alias, _ in group)
+            return f"the sizes of inputs differ where they are proven to be equal: {found}"
     return ""
 
 

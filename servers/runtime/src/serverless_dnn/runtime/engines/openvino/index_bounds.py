@@ -3,6 +3,7 @@
 from collections.abc import MutableMapping
 from dataclasses import dataclass
 
+from serverless_dnn.protos.v1 import tensor_pb2
 from serverless_dnn.runtime.engines.openvino.facts import Facts, Number
 from serverless_dnn.runtime.engines.openvino.rules import wrapped_index
 
@@ -56,7 +57,7 @@ def _bound(facts: Facts, wanted: IndexBounds, found: MutableMapping[str, IndexBo
         found[facts.alias] = wanted if before is None else _narrower(before, wanted)
         return True
     if facts.operator in _COPYING:
-        in_place = wanted.in_place and facts.operator in _KEEPS_PLACES
+        in_place = wanted.in_place and facts.operator in _KEEPS_PLACES and _keeps_values(facts)
         moved = IndexBounds(wanted.low, wanted.high, wanted.rows, in_place)
         return all(_bound(source, moved, found) for source in facts.inputs)
     if facts.operator == "SelectV2" and (wrapped := wrapped_index(facts.inputs)) is not None:
@@ -64,6 +65,11 @@ def _bound(facts: Facts, wanted: IndexBounds, found: MutableMapping[str, IndexBo
         if wanted.low == 0 and wanted.high == size - 1:
             return _bound(index, IndexBounds(-size, size - 1, wanted.rows, in_place=False), found)
     return False
+
+
+def _keeps_values(facts: Facts) -> bool:
+    """Whether a cast makes indices of integers without cutting them."""
+    return (facts.inputs[0].data_type, facts.data_type) == (tensor_pb2.DT_INT32, tensor_pb2.DT_INT64)
 
 
 def _narrower(one: IndexBounds, other: IndexBounds) -> IndexBounds:

@@ -1,7 +1,10 @@
 """OpenVINO: reads the same SavedModel directly, needs no TensorFlow, and runs it faster on a CPU."""
 
+import logging
 from collections.abc import Mapping
+from functools import partial
 from pathlib import Path
+from threading import Lock
 from typing import Any
 
 import numpy as np
@@ -10,12 +13,13 @@ from numpy.typing import NDArray
 from serverless_dnn.runtime.cpus import effective_cpus
 from serverless_dnn.runtime.engines.base import EngineInfo, EngineOptions
 from serverless_dnn.runtime.engines.openvino.compiled_cache import CacheEntry
-from serverless_dnn.runtime.engines.openvino.compiling import compile_model, import_openvino, last_line
+from serverless_dnn.runtime.engines.openvino.compiling import Compiled, compile_model, import_openvino, last_line
 from serverless_dnn.runtime.engines.openvino.shared_memory import shareable
 from serverless_dnn.runtime.errors import FailedPreconditionError, InvalidArgumentError
 from serverless_dnn.runtime.signature import Signature
 from serverless_dnn.runtime.timing import Instance
 
+_log = logging.getLogger(__name__)
 _SMALL_BYTES = 16 << 10
 
 
@@ -44,19 +48,24 @@ class OpenVinoModel:
         with instance.starting("import"):
             openvino = import_openvino()
         threads = options.threads or effective_cpus()
+        self._tensor, self._signature = openvino.Tensor, signature
+        self._compile = partial(compile_model, openvino, version_folder, options.precision, threads)
+        self._changing = Lock()
         with instance.starting("load"):
-            compiled = compile_model(openvino, version_folder, options.precision, threads, entry)
-        # The memory that a model from the cache reads its weights from must outlive it.
-        self._compiled, self._blob = compiled.model, compiled.memory
-        self._tensor = openvino.Tensor
-        self._inputs = {alias: _port(self._compiled.inputs, alias) for alias in signature.inputs}
-        self._outputs = {alias: _port(self._compiled.outputs, alias) for alias in signature.outputs}
+            compiled = self._compile(entry)
+            self._use(compiled)
         self.info = EngineInfo(
             "openvino", openvino.__version__.split("-")[0], options.precision, threads, compiled_cache=compiled.cache
         )
         self.concurrency = int(self._compiled.get_property("OPTIMAL_NUMBER_OF_INFER_REQUESTS"))
+
+    def _use(self, compiled: Compiled) -> None:
+        # The memory that a model from the cache reads its weights from must outlive it.
+        self._compiled, self._blob = compiled.model, compiled.memory
+        self._inputs = {alias: _port(self._compiled.inputs, alias) for alias in self._signature.inputs}
+        self._outputs = {alias: _port(self._compiled.outputs, alias) for alias in self._signature.outputs}
         # The last one used first: its memory is still in the caches.
-        self._idle = [_Request(self._compiled.create_infer_request()) for _ in range(self.concurrency)]
+        self._idle = [_Request(self._compiled)]
 
     def __del__(self) -> None:
         """Let go of what reads the compiled model's memory map before the map itself."""
@@ -70,11 +79,22 @@ class OpenVinoModel:
         try:
             for alias, array in inputs.items():
                 self._set_input(request, alias, array)
-            # Shared: otherwise every output would be copied.
-            outputs = request.infer_request.infer(share_outputs=True).to_dict()
-            return {alias: _leased(outputs[port], lease) for alias, port in self._outputs.items()}
         except RuntimeError as error:
             raise InvalidArgumentError(f"the model refused the inputs: {last_line(error)}") from error
+        try:
+            # Shared: otherwise every output would be copied.
+            outputs = request.infer_request.infer(share_outputs=True).to_dict()
+        except RuntimeError as error:
+            self._start_anew(request)
+            raise InvalidArgumentError(f"the model refused the inputs: {last_line(error)}") from error
+        return {alias: _leased(outputs[port], lease) for alias, port in self._outputs.items()}
+
+    def _start_anew(self, failed: "_Request") -> None:
+        """Compile again: what a model had computed of sizes stays half changed, and later calls would be wrong."""
+        with self._changing:
+            if failed.compiled is self._compiled:
+                _log.warning("openvino refused a call: the model is compiled again, so that the next are not affected")
+                self._use(self._compile(None))
 
     def _set_input(self, request: "_Request", alias: str, array: NDArray[Any]) -> None:
         own = request.small_inputs.get(alias)
@@ -93,11 +113,12 @@ class OpenVinoModel:
         try:
             return self._idle.pop()
         except IndexError:
-            return _Request(self._compiled.create_infer_request())
+            return _Request(self._compiled)
 
     def give_back(self, request: "_Request") -> None:
         """Let a request be used again."""
-        self._idle.append(request)
+        if request.compiled is self._compiled:
+            self._idle.append(request)
 
 
 class _Request:
@@ -106,10 +127,11 @@ class _Request:
     Setting a tensor takes longer than copying some kilobytes into the one that was set.
     """
 
-    __slots__ = ("infer_request", "small_inputs")
+    __slots__ = ("compiled", "infer_request", "small_inputs")
 
-    def __init__(self, infer_request: Any) -> None:
-        self.infer_request = infer_request
+    def __init__(self, compiled: Any) -> None:
+        self.compiled = compiled
+        self.infer_request = compiled.create_infer_request()
         self.small_inputs: dict[str, NDArray[Any]] = {}
 
 

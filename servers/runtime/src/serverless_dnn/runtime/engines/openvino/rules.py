@@ -15,6 +15,8 @@ from numpy.typing import NDArray
 from serverless_dnn.protos.v1 import tensor_pb2
 from serverless_dnn.runtime.engines.openvino.call import Call
 from serverless_dnn.runtime.engines.openvino.facts import Facts, Number, constant_facts, joined, product
+from serverless_dnn.runtime.engines.openvino.sizes import LARGEST, is_never_empty, largest_of, smallest_of
+from serverless_dnn.runtime.engines.openvino.slicing import takes_what_is_there
 
 Results = Sequence[Facts]
 Rule = Callable[[Call], Results]
@@ -24,8 +26,6 @@ _MAX_EXPONENT = 80.0
 # Dividing an input by less than this may overflow.
 _SMALLEST_DIVISOR = 1e-25
 _MAX_ANGLE = 1e4
-# No dimension is larger: the guards see to it.
-MAX_DIMENSION = 1 << 24
 _INTEGERS = frozenset(
     {
         *(tensor_pb2.DT_INT8, tensor_pb2.DT_INT16, tensor_pb2.DT_INT32, tensor_pb2.DT_INT64),
@@ -58,24 +58,26 @@ def copies_one_to_one(call: Call) -> Results:
 
 def slices(call: Call) -> Results:
     """As ``copies``, but nothing may be left."""
+    if call.varies and not takes_what_is_there(call):
+        call.objections.append("may take an element that is not there")
     low, high = joined(call.data)
     return [call.result(low, high, exact=True, filled=_keeps_free_dimensions(call))]
 
 
 def _keeps_free_dimensions(call: Call) -> bool:
-    """Whether a StridedSlice takes dimensions of unknown size whole, and something of all others."""
-    source, kept = call.data[0], call.output_shape()
-    if call.node.op != "StridedSlice" or source.shape is None or kept is None or not source.filled:
+    """Whether a StridedSlice takes dimensions of free size whole, or from the start, and something of all others."""
+    source, begin, end = call.inputs[:3]
+    if not source.filled:
         return False
-    if any(call.attribute(mask, 0) for mask in ("ellipsis_mask", "new_axis_mask")):
-        return False
-    whole = call.attribute("begin_mask", 0) & call.attribute("end_mask", 0)
-    shrunk = call.attribute("shrink_axis_mask", 0)
-    for axis, size in enumerate(source.shape):
-        taken = call.inputs[1].shape is not None and axis >= (call.inputs[1].size_of(0) or 0)
-        if size is None and not taken and (shrunk >> axis & 1 or not whole >> axis & 1):
-            return False
-    return 0 not in kept
+    starts = begin.value is not None and not begin.value.any() and not call.attribute("shrink_axis_mask", 0)
+    return is_never_empty(call.output_shape()) or (starts and end.low > 0)
+
+
+def reverses(call: Call) -> Results:
+    """ReverseV2, which OpenVINO does in float32 for integers."""
+    if is_integer(call.inputs[0].data_type):
+        call.check_exact_integers(call.data)
+    return copies(call)
 
 
 def pads(call: Call) -> Results:
@@ -109,12 +111,12 @@ def shape(call: Call) -> Results:
     """Sizes of dimensions."""
     data_type = call.attribute("out_type", tensor_pb2.DT_INT32)
     sizes = call.inputs[0].shape
-    known = sizes is not None and None not in sizes
-    if known and call.node.op == "Shape":
+    if call.node.op == "Shape" and sizes is not None and all(isinstance(size, int) for size in sizes):
         return [constant_facts(data_type, np.array(sizes, np.int64))]
     # They do not vary: they are the same whatever the values are.
     low = 1 if call.inputs[0].filled else 0
-    return [Facts(data_type, call.output_shape(), low, MAX_DIMENSION, operator=call.node.op)]
+    written, content = call.output_shape(), sizes if call.node.op == "Shape" else None
+    return [Facts(data_type, written, low, LARGEST, fixed=False, content=content, operator=call.node.op)]
 
 
 def like(value: Number) -> Rule:
@@ -122,7 +124,7 @@ def like(value: Number) -> Rule:
 
     def rule(call: Call) -> Results:
         known = call.inputs[0]
-        return [Facts(known.data_type, call.output_shape(), value, value, filled=known.filled, operator=call.node.op)]
+        return [Facts(known.data_type, call.output_shape(), value, value, fixed=False, filled=known.filled)]
 
     return rule
 
@@ -136,6 +138,8 @@ def fills(call: Call) -> Results:
 def counts(call: Call) -> Results:
     """Range: whole numbers from a start to a limit, which no input's values decide."""
     low, high = joined(call.inputs[:2])
+    # The limit is not reached.
+    high = max(low, high - 1)
     return [call.result(low, high, data_type=call.inputs[0].data_type, finite=True, exact=True, filled=False)]
 
 
@@ -331,6 +335,8 @@ def reduces(call: Call) -> Results:
         low, high = (product(bounds, (1, count))[side] for side, bounds in enumerate(((low, low), (high, high))))
     elif operator == "Prod":
         low, high = (0 if low >= 0 else -_INFINITE), _INFINITE
+        if not known.varies and known.content is not None:
+            high = math.prod(largest_of(size) for size in known.content if size is not None)
     if is_integer(known.data_type):
         if operator == "Mean" and known.varies:
             call.objections.append("is the mean of integers")
@@ -364,7 +370,7 @@ def finds_largest(call: Call) -> Results:
     if not size:
         call.objections.append("searches a dimension whose size is not known")
     data_type = call.attribute("output_type", tensor_pb2.DT_INT64)
-    return [call.result(0, (size or MAX_DIMENSION) - 1, data_type=data_type, finite=True, exact=True)]
+    return [call.result(0, (size or LARGEST) - 1, data_type=data_type, finite=True, exact=True)]
 
 
 def takes_top(call: Call) -> Results:
@@ -375,7 +381,7 @@ def takes_top(call: Call) -> Results:
     low, high = call.inputs[0].within
     return [
         call.result(low, high, exact=True),
-        call.result(0, (size or MAX_DIMENSION) - 1, index=1, data_type=tensor_pb2.DT_INT32, finite=True, exact=True),
+        call.result(0, (size or LARGEST) - 1, index=1, data_type=tensor_pb2.DT_INT32, finite=True, exact=True),
     ]
 
 
@@ -407,7 +413,7 @@ def is_small(facts: Facts) -> bool:
         facts: The tensor.
     """
     return facts.data_type == tensor_pb2.DT_BOOL or (
-        is_integer(facts.data_type) and facts.low >= -MAX_DIMENSION and facts.high <= MAX_DIMENSION
+        is_integer(facts.data_type) and facts.low >= -LARGEST and facts.high <= LARGEST
     )
 
 
@@ -419,7 +425,7 @@ def _check_cast_to_integer(call: Call, known: Facts, target: int) -> None:
     if is_float and not known.exact:
         call.objections.append("rounds computed numbers to integers, where the last bit decides")
     if is_float:
-        limits = max(limits[0], -MAX_DIMENSION), min(limits[1], MAX_DIMENSION)
+        limits = max(limits[0], -LARGEST), min(limits[1], LARGEST)
     if not (limits[0] <= known.low and known.high <= limits[1]):
         call.objections.append(f"casts values that may be outside {limits[0]} to {limits[1]}")
 
@@ -438,7 +444,7 @@ def puts_one(call: Call) -> Results:
 
 def gathers(call: Call) -> Results:
     """Rows of a table, by indices that are in range: the guards see to it."""
-    table = call.data[0]
+    table = call.inputs[0]
     result = call.result(*table.within, data_type=table.data_type, finite=table.finite)
     return [replace(result, exact=table.exact)]
 
@@ -460,45 +466,13 @@ def rounds(call: Call) -> Results:
 
 
 def products(call: Call) -> Results:
-    """Sums of products: matrix products, convolutions and what else has no simple bounds."""
+    """Sums of products and what else has no simple bounds."""
     return [call.result(number=False)]
 
 
 def windows(call: Call) -> Results:
-    """As ``products``, over windows that must fit in what they slide over."""
-    result = call.result(*(call.data[0].within if "Pool" in call.node.op else ()))
-    sizes = call.output_shape()
-    if sizes is not None and all(sizes[1:]):
-        return [replace(result, filled=call.data[0].filled)]
-    smallest = min(_window_sizes(call))
-    if smallest < 1:
-        call.objections.append("may have a window larger than what it slides over")
-    return [replace(result, filled=call.data[0].filled, smallest=max(smallest, 1))]
-
-
-def _window_sizes(call: Call) -> list[int]:
-    """The fewest places that a window has along each dimension of free size."""
-    source = call.data[0]
-    is_pool = "Pool" in call.node.op
-    window = call.attribute("ksize") if is_pool else (1, *(call.data[1].shape or ())[:-2], 1)
-    strides, dilations = call.attribute("strides"), call.attribute("dilations") or (1,) * len(window)
-    padding, borders = call.attribute("padding"), call.attribute("explicit_paddings") or (0,) * (2 * len(window))
-    if source.shape is None or not len(window) == len(strides) == len(source.shape):
-        return [0]
-    places = []
-    for axis, size in enumerate(source.shape[1:-1], 1):
-        length = source.smallest if size is None else size
-        if padding == b"SAME":
-            places.append(-(-length // strides[axis]))
-        else:
-            covered = dilations[axis] * ((window[axis] or length + 1) - 1) + 1
-            places.append((length + borders[2 * axis] + borders[2 * axis + 1] - covered) // strides[axis] + 1)
-    return places or [1]
-
-
-def transposed_windows(call: Call) -> Results:
-    """A transposed convolution, which makes something of whatever it gets."""
-    return [call.result()]
+    """As ``products``, over windows, which fit in what they slide over."""
+    return [call.result(*(call.data[0].within if "Pool" in call.node.op else ()), number=False)]
 
 
 def mirrors(call: Call) -> Results:
@@ -513,17 +487,10 @@ def _has_to_mirror(call: Call, source: Facts, around: NDArray[Any]) -> bool:
     unmirrored = 0 if call.attribute("mode") == b"SYMMETRIC" else 1
     for axis, wanted in enumerate(around.max(1).tolist()):
         size = (source.shape or ())[axis]
-        length = (source.smallest if axis else 1) if size is None else size
+        length = 0 if size is None else smallest_of(size)
         if wanted and wanted > length - unmirrored:
             return False
     return True
-
-
-def parts_space(call: Call) -> Results:
-    """SpaceToBatchND, for the convolutions that it makes dilated ones of."""
-    source, block, _ = call.inputs
-    smallest = 1 if block.value is None else max(1, source.smallest // int(block.value.max()))
-    return [replace(result, smallest=smallest) for result in pads(call)]
 
 
 def slices_exactly(call: Call) -> Results:
@@ -539,7 +506,7 @@ def _is_within(source: Facts, begin: Facts, size: Facts) -> bool:
         return False
     for axis, (first, count) in enumerate(zip(begin.value.tolist(), size.value.tolist(), strict=True)):
         known = source.shape[axis]
-        length = (source.smallest if axis else 1) if known is None else known
+        length = 0 if known is None else smallest_of(known)
         if first + max(count, 0) > length:
             return False
     return True
@@ -561,15 +528,21 @@ def variable(call: Call) -> Results:
 
 def reserves_list(call: Call) -> Results:
     """A list of tensors that are zeros until they are set; what is known of it is known of its elements."""
-    return [Facts(call.attribute("element_dtype"), None, 0, 0, filled=call.inputs[1].low > 0, operator=call.node.op)]
+    data_type, count = call.attribute("element_dtype"), call.inputs[1]
+    filled, operator = count.low > 0, call.node.op
+    return [Facts(data_type, None, 0, 0, fixed=False, filled=filled, content=count.content, operator=operator)]
 
 
 def keeps_list(call: Call) -> Results:
-    """A list of tensors made of one, or with an element set."""
+    """A list of tensors made of one, or with an element set; its shape is that of its elements."""
     low, high = joined(call.data)
+    if call.node.op == "TensorListSetItem":
+        shape, content = call.inputs[2].shape, call.inputs[0].content
+    else:
+        known = call.inputs[0].shape
+        shape, content = (None, None) if known is None else (known[1:], known[:1])
     filled = all(facts.filled for facts in call.data)
-    # The shape written down is the handle's.
-    return [replace(call.result(low, high, exact=True), shape=None, filled=filled)]
+    return [replace(call.result(low, high, exact=True), shape=shape, filled=filled, content=content)]
 
 
 def oscillates(call: Call) -> Results:
@@ -584,7 +557,14 @@ def only_of_shapes(call: Call) -> Results:
     """Whole numbers computed of sizes, never of values."""
     if call.varies:
         call.objections.append("computes with values of inputs")
-    return [call.result(finite=True, exact=True, filled=True)]
+    return [call.result(*joined(call.inputs), finite=True, exact=True, filled=True)]
+
+
+def masks_band(call: Call) -> Results:
+    """MatrixBandPart of what no input decides, such as the mask of causal attention."""
+    if call.varies:
+        call.objections.append("takes values of inputs")
+    return [call.result(*joined((call.inputs[0], Facts(0, low=0, high=0))), exact=True)]
 
 
 def _bounded_result(result: Facts) -> Facts:

@@ -9,8 +9,9 @@ from serverless_dnn.protos.tensor import decode_tensor
 from serverless_dnn.protos.v1 import graph_pb2
 from serverless_dnn.runtime.engines.openvino.call import Call, attribute_value
 from serverless_dnn.runtime.engines.openvino.facts import UNKNOWN, Facts, Number, constant_facts, joined
+from serverless_dnn.runtime.engines.openvino.misfits import misfit
 from serverless_dnn.runtime.engines.openvino.operators import OPERATORS, UNSAFE, Operator
-from serverless_dnn.runtime.engines.openvino.rules import MAX_DIMENSION
+from serverless_dnn.runtime.engines.openvino.sizes import LARGEST, FreeSize, Shape
 from serverless_dnn.runtime.saved_model.graph import Graph, is_left_out
 from serverless_dnn.runtime.signature import Signature, TensorSpec
 
@@ -21,6 +22,35 @@ _MAX_DEPTH = 64
 _MAX_ROUNDS = 5
 _MAX_OPERATORS = 500_000
 _TYPE_ATTRIBUTES = ("T", "dtype", "Tparams", "SrcT", "element_dtype", "TI", "Tidx", "out_type", "key_dtype")
+
+
+@dataclass(frozen=True)
+class FreeSizes:
+    """What is assumed of the free sizes of a signature's inputs.
+
+    Attributes:
+        smallest: None but a first one is smaller.
+        largest: None but a first one is larger.
+        shared: First ones are equal in all inputs, others at the same place of inputs of one rank.
+    """
+
+    smallest: int = 1
+    largest: int = LARGEST
+    shared: bool = False
+
+    def named(self, spec: TensorSpec) -> Shape | None:
+        """The shape of an input, with names for its free sizes.
+
+        Args:
+            spec: The input.
+        """
+        if spec.shape is None:
+            return None
+        return tuple(self._named(spec, axis) if size is None else size for axis, size in enumerate(spec.shape))
+
+    def _named(self, spec: TensorSpec, axis: int) -> FreeSize:
+        name = f"{spec.name}.{axis}" if not self.shared else f"{len(spec.shape or ())}.{axis}" if axis else "batch"
+        return FreeSize((name,), smallest=self.smallest, largest=self.largest) if axis else FreeSize((name,))
 
 
 @dataclass
@@ -58,17 +88,19 @@ class Trace:
         reasons: Why answers are not proven, in the order found, none twice.
         operators: What was found, by operator and type.
         indices: Tensors that hold indices of rows, with the number of rows.
+        limits: Bounds of the free sizes of inputs that would make more known.
         unsafe: Of the operators reached, those that OpenVINO must never run.
     """
 
-    def __init__(self, graph: Graph, bounds: Mapping[str, tuple[Number, Number]], smallest: int = 1) -> None:
+    def __init__(self, graph: Graph, bounds: Mapping[str, tuple[Number, Number]], sizes: FreeSizes) -> None:
         self.reasons: dict[str, None] = {}
         self.operators: dict[tuple[str, str], Seen] = {}
         self.indices: list[tuple[Facts, int]] = []
+        self.limits: set[int] = set()
         self.unsafe: dict[str, str] = {}
         self._graph = graph
         self._bounds = bounds
-        self._smallest = smallest
+        self._free_sizes = sizes
         self._inputs: dict[tuple[object, ...], Facts] = {}
         # Sources are the same whatever is fed, and calls of one function with the same arguments are one call: so two
         # signatures of one function are found to be the same.
@@ -99,11 +131,11 @@ class Trace:
             low, high = self._bounds[spec.name]
             self._inputs[key] = Facts(
                 spec.data_type,
-                spec.shape,
+                self._free_sizes.named(spec),
                 low,
                 high,
                 varies=True,
-                smallest=self._smallest,
+                fixed=False,
                 alias=spec.name,
                 operator="input",
             )
@@ -158,9 +190,12 @@ class Trace:
         call = Call(node, inputs, data)
         if call.varies:
             _check_inputs(call, operator, parameters)
-        if operator.indices is not None and inputs[operator.indices].varies:
+        if operator.indices is not None:
             self._check_indices(call, inputs[operator.indices])
+        if call.varies and (objection := misfit(call)):
+            call.objections.append(objection)
         results = operator.rule(call)
+        self.limits.update(call.limits)
         for objection in call.objections:
             self._refuse(node, objection)
         if node.op in UNSAFE and call.objections:
@@ -176,14 +211,21 @@ class Trace:
         self.reasons[reason] = None
 
     def _check_indices(self, call: Call, indices: Facts) -> None:
+        if indices.fixed:
+            return
         axis = call.inputs[2].scalar if len(call.inputs) > 2 else 0
         rows = None if axis is None else call.inputs[0].size_of(int(axis))
+        if indices.low >= 0 and indices.high < (rows or 1):
+            return
         if not rows:
             call.objections.append("takes indices of a dimension whose size is not known")
             return
-        self.indices.append((indices, rows))
-        if not (indices.low >= 0 and indices.high < rows):
-            call.objections.append(f"takes indices that may be outside [0, {rows})")
+        if indices.varies:
+            self.indices.append((indices, rows))
+        else:
+            # They are made of sizes, such as the places in a text.
+            self.limits.add(rows)
+        call.objections.append(f"takes indices that may be outside [0, {rows})")
 
     def _call(self, name: str, inputs: tuple[Facts, ...]) -> Sequence[Facts]:
         key = (name, *map(id, inputs))
@@ -257,7 +299,7 @@ def _objection(node: graph_pb2.NodeDef, operator: Operator) -> str:
 
 
 def _same_bounds(before: Facts, after: Facts) -> bool:
-    names = ("shape", "low", "high", "finite", "number", "varies", "exact", "filled", "smallest", "unproven")
+    names = ("shape", "low", "high", "finite", "number", "varies", "exact", "filled", "content", "unproven")
     return all(getattr(before, name) == getattr(after, name) for name in names)
 
 
@@ -279,25 +321,35 @@ def _merged(before: Facts, after: Facts, *, widen: bool) -> Facts:
         return before
     low, high = joined((before, after))
     if widen and (low, high) != before.within:
-        counts_up = after.operator in ("AddV2", "Add") and after.inputs[0] is before
-        low, high = (low, MAX_DIMENSION) if counts_up and after.inputs[1].low > 0 else (-math.inf, math.inf)
+        counts_up = after.operator in ("AddV2", "Add") and after.inputs[0] is before and after.inputs[1].scalar == 1
+        low, high = (low, LARGEST) if counts_up else (-math.inf, math.inf)
     return replace(
         before,
-        shape=before.shape if before.shape == after.shape else None,
+        shape=_merged_shape(before, after),
+        content=before.content if before.content == after.content else None,
         low=low,
         high=high,
         finite=before.finite and after.finite,
         number=before.number and after.number,
         varies=before.varies or after.varies,
+        fixed=False,
         exact=before.exact and after.exact,
         filled=before.filled and after.filled,
-        smallest=min(before.smallest, after.smallest),
         value=None,
         alias="",
         operator="",
         inputs=(),
         unproven=before.unproven or after.unproven,
     )
+
+
+def _merged_shape(before: Facts, after: Facts) -> Shape | None:
+    """Sizes that stay the same; a list has the shape of its elements once they are set."""
+    if before.operator == "TensorListReserve":
+        return after.shape
+    if before.shape is None or after.shape is None or len(before.shape) != len(after.shape):
+        return None
+    return tuple(one if one == other else None for one, other in zip(before.shape, after.shape, strict=True))
 
 
 def _in_order(frame: _Frame, wanted: Sequence[str]) -> Iterator[str]:

@@ -1,0 +1,386 @@
+"""Shapes of outputs where TensorFlow wrote down free sizes: which of the inputs' sizes they are.
+
+What TensorFlow refuses, such as matrices that do not fit each other, OpenVINO may answer. So sizes that have to be
+equal are followed by name from the inputs on.
+"""
+
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING
+
+from serverless_dnn.runtime.engines.openvino.sizes import (
+    Shape,
+    Size,
+    added,
+    broadcast,
+    changed,
+    divided,
+    largest_of,
+    multiplied,
+    smallest_of,
+    total,
+)
+from serverless_dnn.runtime.engines.openvino.slicing import sliced_shape
+from serverless_dnn.runtime.engines.openvino.windows import window_shape
+
+if TYPE_CHECKING:
+    from serverless_dnn.runtime.engines.openvino.call import Call
+
+_Infer = Callable[["Call"], Shape | None]
+_SAME = frozenset(
+    {
+        *(
+            "Relu",
+            "Relu6",
+            "LeakyRelu",
+            "Elu",
+            "Selu",
+            "Sigmoid",
+            "Tanh",
+            "Erf",
+            "Erfc",
+            "Softplus",
+            "Softsign",
+            "Softmax",
+        ),
+        *("LogSoftmax", "Square", "Sqrt", "Rsqrt", "Reciprocal", "Log", "Exp", "Expm1", "Neg", "Abs", "Sin", "Cos"),
+        *("Floor", "Ceil", "Round", "Cast", "BiasAdd", "ReverseV2", "Cumsum", "FusedBatchNormV3", "IsNan", "IsInf"),
+        *("IsFinite", "LogicalNot", "ZerosLike", "OnesLike", "Bucketize", "ReadVariableOp", "PlaceholderWithDefault"),
+    }
+)
+STRETCHED = frozenset(
+    {
+        *("Add", "AddV2", "Sub", "Mul", "RealDiv", "Maximum", "Minimum", "SquaredDifference", "Pow", "SelectV2"),
+        *("Less", "LessEqual", "Greater", "GreaterEqual", "Equal", "NotEqual", "LogicalAnd", "LogicalOr"),
+        *("FloorDiv", "FloorMod"),
+    }
+)
+_REDUCED = frozenset({"Sum", "Mean", "Max", "Min", "Prod", "All", "Any"})
+WINDOWS = frozenset({"Conv2D", "Conv3D", "DepthwiseConv2dNative", "MaxPool", "AvgPool", "MaxPool3D", "AvgPool3D"})
+# Of these the first dimension is the batch's, and the others change.
+_OF_BATCHES = frozenset({"DepthToSpace", "SpaceToDepth"})
+
+
+def inferred_shape(call: "Call") -> Shape | None:
+    """The shape of an operator's first output, as far as it follows from those of the inputs.
+
+    Args:
+        call: The operator.
+
+    Returns:
+        The shape; ``None`` where nothing follows.
+    """
+    operator = call.node.op
+    if operator in _SAME:
+        return call.inputs[0].shape
+    if operator in STRETCHED:
+        return stretched_shape([facts.shape for facts in call.inputs])
+    if operator in _REDUCED:
+        return _reduced(call)
+    if operator in WINDOWS:
+        return window_shape(call)
+    if operator in _OF_BATCHES:
+        source, written = call.inputs[0].shape, call.written_shape()
+        return None if source is None or written is None else (source[0], *written[1:])
+    infer = _INFER.get(operator)
+    return None if infer is None else infer(call)
+
+
+def merged_shape(written: Shape | None, inferred: Shape | None) -> Shape | None:
+    """What TensorFlow wrote down of a shape, with its free sizes as they follow from the inputs.
+
+    Args:
+        written: What was written down.
+        inferred: What follows.
+    """
+    if written is None:
+        return inferred
+    if inferred is None or len(inferred) != len(written):
+        return written
+    return tuple(size if size is not None else other for size, other in zip(written, inferred, strict=True))
+
+
+def stretched_shape(shapes: Sequence[Shape | None]) -> Shape | None:
+    """The shape that tensors are stretched to for an operator of elements.
+
+    Args:
+        shapes: Their shapes.
+    """
+    known = [shape for shape in shapes if shape is not None]
+    if len(known) != len(shapes):
+        return None
+    rank = max(map(len, known))
+    aligned = [(1,) * (rank - len(shape)) + shape for shape in known]
+    return tuple(broadcast(sizes) for sizes in zip(*aligned, strict=True))
+
+
+def einsum_sizes(call: "Call") -> dict[str, list[Size | None]] | None:
+    """The sizes that each letter of an Einsum stands for.
+
+    Args:
+        call: The operator.
+
+    Returns:
+        By letter, its sizes in the inputs; ``None`` for an equation with an ellipsis, or unknown ranks.
+    """
+    equation = call.attribute("equation", b"").decode().replace(" ", "")
+    terms = equation.partition("->")[0].split(",")
+    sizes: dict[str, list[Size | None]] = {}
+    for term, facts in zip(terms, call.inputs, strict=False):
+        if "." in term or facts.shape is None or len(facts.shape) != len(term):
+            return None
+        for letter, size in zip(term, facts.shape, strict=True):
+            sizes.setdefault(letter, []).append(size)
+    return sizes
+
+
+def _transposed(call: "Call") -> Shape | None:
+    shape, order = call.inputs[0].shape, call.inputs[1].value
+    return None if shape is None or order is None else tuple(shape[axis] for axis in order.ravel().tolist())
+
+
+def _reshaped(call: "Call") -> Shape | None:
+    wanted = call.inputs[1].content
+    if wanted is None:
+        return None
+    if -1 not in wanted:
+        return wanted
+    rest = divided(total(call.inputs[0].shape), multiplied(size for size in wanted if size != -1))
+    return tuple(rest if size == -1 else size for size in wanted)
+
+
+def _expanded(call: "Call") -> Shape | None:
+    shape, axis = call.inputs[0].shape, call.inputs[1].scalar
+    if shape is None or axis is None:
+        return None
+    place = int(axis) % (len(shape) + 1)
+    return (*shape[:place], 1, *shape[place:])
+
+
+def _squeezed(call: "Call") -> Shape | None:
+    shape, axes = call.inputs[0].shape, call.attribute("squeeze_dims", ())
+    if shape is None or not axes:
+        return None
+    dropped = {axis % len(shape) for axis in axes}
+    return tuple(size for axis, size in enumerate(shape) if axis not in dropped)
+
+
+def _packed(call: "Call") -> Shape | None:
+    shape = call.inputs[0].shape
+    if shape is None:
+        return None
+    place = call.attribute("axis", 0) % (len(shape) + 1)
+    return (*shape[:place], len(call.inputs), *shape[place:])
+
+
+def _joined(call: "Call") -> Shape | None:
+    axis, shapes = call.inputs[-1].scalar, [facts.shape for facts in call.inputs[:-1]]
+    first = shapes[0]
+    if axis is None or first is None:
+        return None
+    along = int(axis) % len(first)
+    along_it = [None if shape is None else shape[along] for shape in shapes]
+    return tuple(added(along_it) if place == along else size for place, size in enumerate(first))
+
+
+def _gathered(call: "Call") -> Shape | None:
+    table, indices = call.inputs[0].shape, call.inputs[1].shape
+    axis = call.inputs[2].scalar if len(call.inputs) > 2 else 0
+    batched = call.attribute("batch_dims", 0)
+    if table is None or indices is None or axis is None:
+        return None
+    along = int(axis) % len(table)
+    return (*table[:along], *indices[batched:], *table[along + 1 :])
+
+
+def _multiplied(call: "Call") -> Shape | None:
+    """Matrices, or batches of them."""
+    one, other = call.inputs[0].shape, call.inputs[1].shape
+    if one is None or other is None or min(len(one), len(other)) < 2:
+        return None
+    rows = one[-1 if is_turned(call, 0) else -2]
+    columns = other[-2 if is_turned(call, 1) else -1]
+    batches = stretched_shape([one[:-2], other[:-2]]) or ()
+    return (*batches, rows, columns)
+
+
+def is_turned(call: "Call", side: int) -> bool:
+    """Whether a matrix product takes an input transposed.
+
+    Args:
+        call: The operator.
+        side: Which input.
+    """
+    names = (("transpose_a", "adj_x"), ("transpose_b", "adj_y"))[side]
+    return any(call.attribute(name, default=False) for name in names)
+
+
+def _summed(call: "Call") -> Shape | None:
+    sizes = einsum_sizes(call)
+    _, arrow, result = call.attribute("equation", b"").decode().replace(" ", "").partition("->")
+    if sizes is None or not arrow:
+        return None
+    return tuple(broadcast(sizes.get(letter, [None])) for letter in result)
+
+
+def _reduced(call: "Call") -> Shape | None:
+    shape, axes = call.inputs[0].shape, call.inputs[1].value
+    if shape is None or axes is None:
+        return None
+    dropped = {int(axis) % len(shape) for axis in axes.ravel()}
+    if call.attribute("keep_dims", default=False):
+        return tuple(1 if axis in dropped else size for axis, size in enumerate(shape))
+    return tuple(size for axis, size in enumerate(shape) if axis not in dropped)
+
+
+def _tiled(call: "Call") -> Shape | None:
+    shape, times = call.inputs[0].shape, call.inputs[1].content
+    if shape is None or times is None:
+        return None
+    return tuple(multiplied(pair) for pair in zip(shape, times, strict=True))
+
+
+def _split_evenly(call: "Call") -> Shape | None:
+    axis, shape = call.inputs[0].scalar, call.inputs[1].shape
+    if axis is None or shape is None:
+        return None
+    along = int(axis) % len(shape)
+    part = divided(shape[along], call.attribute("num_split", 1))
+    return tuple(part if place == along else size for place, size in enumerate(shape))
+
+
+def _stacked(call: "Call") -> Shape | None:
+    element, count = call.inputs[0].shape, call.inputs[0].content
+    return None if element is None or count is None else (*count, *element)
+
+
+def _resized(call: "Call") -> Shape | None:
+    shape, wanted = call.inputs[0].shape, call.inputs[1].content
+    return None if shape is None or wanted is None else (shape[0], *wanted, shape[-1])
+
+
+def _parted_space(call: "Call") -> Shape | None:
+    """Borders are added until every dimension is a multiple of its block, so that no part is empty."""
+    shape, blocks, written = call.inputs[0].shape, call.inputs[1].value, call.written_shape()
+    if shape is None or blocks is None or written is None:
+        return None
+    sizes = list(written)
+    for axis, block in enumerate(blocks.ravel().tolist(), 1):
+        size = shape[axis]
+        if size is not None and sizes[axis] is None:
+            sizes[axis] = changed(size, f"part of {block} of ", -(-smallest_of(size) // block), largest_of(size))
+    return tuple(sizes)
+
+
+def _unpacked(call: "Call") -> Shape | None:
+    shape = call.inputs[0].shape
+    if shape is None:
+        return None
+    along = call.attribute("axis", 0) % len(shape)
+    return (*shape[:along], *shape[along + 1 :])
+
+
+def _padded(call: "Call") -> Shape | None:
+    shape, around = call.inputs[0].shape, call.inputs[1].value
+    if shape is None or around is None:
+        return None
+    return tuple(
+        added((size, sum(pair))) if any(pair) else size for size, pair in zip(shape, around.tolist(), strict=True)
+    )
+
+
+_INFER: dict[str, _Infer] = {
+    "Transpose": _transposed,
+    "Reshape": _reshaped,
+    "ExpandDims": _expanded,
+    "Squeeze": _squeezed,
+    "Pack": _packed,
+    "ConcatV2": _joined,
+    "StridedSlice": sliced_shape,
+    "GatherV2": _gathered,
+    "ResourceGather": _gathered,
+    "MatMul": _multiplied,
+    "BatchMatMulV2": _multiplied,
+    "BatchMatMulV3": _multiplied,
+    "Einsum": _summed,
+    "Fill": lambda call: call.inputs[0].content,
+    "BroadcastTo": lambda call: call.inputs[1].content,
+    "Tile": _tiled,
+    "Split": _split_evenly,
+    "Unpack": _unpacked,
+    "ResizeBilinear": _resized,
+    "ResizeNearestNeighbor": _resized,
+    "SpaceToBatchND": _parted_space,
+    "TensorListGetItem": lambda call: call.inputs[0].shape,
+    "TensorListStack": _stacked,
+    "Pad": _padded,
+    "PadV2": _padded,
+    "MirrorPad": _padded,
+}
+
+
+def inferred_content(call: "Call") -> Shape | None:
+    """The whole numbers in a small tensor that is computed of sizes.
+
+    Args:
+        call: The operator.
+
+    Returns:
+        The numbers of a vector, or the one of a scalar, in order; ``None`` where they are not followed.
+    """
+    contents = [facts.content for facts in call.inputs]
+    operator = call.node.op
+    if operator == "Shape":
+        return call.inputs[0].shape
+    if operator in ("Cast", "Reshape", "ExpandDims", "Squeeze"):
+        return contents[0]
+    if operator in ("Pack", "ConcatV2"):
+        parts = contents if operator == "Pack" else contents[:-1]
+        return None if None in parts else tuple(size for part in parts for size in part or ())
+    return _computed_content(call, contents)
+
+
+def _computed_content(call: "Call", contents: list[Shape | None]) -> Shape | None:
+    first = contents[0] if contents else None
+    if first is None:
+        return None
+    operator = call.node.op
+    if operator == "Prod":
+        return (multiplied(first),)
+    if operator == "Mul" and contents[1] is not None:
+        return _each_multiplied(first, contents[1])
+    if operator == "GatherV2" and contents[1] is not None:
+        places = [place for place in contents[1] if isinstance(place, int)]
+        return tuple(first[place] for place in places) if len(places) == len(contents[1]) else None
+    if operator == "StridedSlice":
+        return _sliced_content(call, first)
+    return None
+
+
+def _each_multiplied(one: Shape, other: Shape) -> Shape | None:
+    longest = max(len(one), len(other))
+    pairs = [sizes * longest if len(sizes) == 1 else sizes for sizes in (one, other)]
+    return tuple(map(multiplied, zip(*pairs, strict=True))) if len(pairs[0]) == len(pairs[1]) else None
+
+
+def _sliced_content(call: "Call", content: Shape) -> Shape | None:
+    bounds = [facts.value for facts in call.inputs[1:4]]
+    if any(bound is None or bound.size != 1 for bound in bounds):
+        return None
+    begin, end, step = (int(bound.flat[0]) for bound in bounds if bound is not None)
+    if call.attribute("shrink_axis_mask", 0):
+        return (content[begin],) if -len(content) <= begin < len(content) else None
+    first = None if call.attribute("begin_mask", 0) else begin
+    last = None if call.attribute("end_mask", 0) else end
+    return content[first:last:step]
+
+
+def inner_sizes(call: "Call") -> tuple[Size | None, Size | None]:
+    """The two sizes of a matrix product that have to be equal.
+
+    Args:
+        call: The operator.
+    """
+    one, other = call.inputs[0].shape, call.inputs[1].shape
+    if one is None or other is None or min(len(one), len(other)) < 2:
+        return None, None
+    return one[-2 if is_turned(call, 0) else -1], other[-1 if is_turned(call, 1) else -2]
