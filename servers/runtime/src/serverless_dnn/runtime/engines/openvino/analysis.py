@@ -1,5 +1,6 @@
 """Decide from a SavedModel's graph whether OpenVINO's answers are TensorFlow's, and with which guards."""
 
+import logging
 import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
@@ -32,6 +33,7 @@ _SHORT_TYPES: Mapping[int, tuple[Number, Number]] = {
     tensor_pb2.DT_INT16: (-32768, 32767),
     tensor_pb2.DT_BOOL: (0, 1),
 }
+_log = logging.getLogger(__name__)
 _NOT_NUMBERS = "openvino has no type for: "
 
 
@@ -102,7 +104,12 @@ def analyse(version_folder: Path, signatures: Mapping[str, Signature]) -> Analys
     except ResourceExhaustedError as error:
         return Analysis(reasons=(str(error),))
     signature = signatures[DEFAULT_SIGNATURE]
-    trace, assumed = _prove(graph, signature)
+    try:
+        trace, assumed = _prove(graph, signature)
+    except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError) as error:
+        # A graph that no version of TensorFlow writes, or a fault of these rules: neither is proven.
+        _log.warning("a graph cannot be followed", exc_info=True, extra={"folder": str(version_folder)})
+        return Analysis(reasons=(f"its graph cannot be followed: {type(error).__name__}: {error}",))
     reasons = [*_ambiguous_names(signature), *_writes(graph, signatures), *trace.reasons]
     return Analysis(
         tuple(dict.fromkeys(reasons)),

@@ -11,13 +11,19 @@ from numpy.typing import NDArray
 from serverless_dnn.protos.v1 import graph_pb2, tensor_pb2
 from serverless_dnn.runtime.engines.openvino.facts import Facts, Number
 from serverless_dnn.runtime.engines.openvino.shapes import inferred_content, inferred_shape, merged_shape
-from serverless_dnn.runtime.engines.openvino.sizes import FreeSize, Shape, is_never_empty, largest_of, smallest_of
+from serverless_dnn.runtime.engines.openvino.sizes import (
+    FreeSize,
+    Shape,
+    is_never_empty,
+    largest_of,
+    smallest_of,
+    total,
+)
 
 _OUTPUT_SHAPES = "_output_shapes"
 _EXACT_IN_FLOAT32 = 1 << 24
 # Their outputs have one shape.
 _ALIKE = frozenset({"Split", "Unpack"})
-_LARGEST_SIZE = 1 << 62
 _INTEGERS = (tensor_pb2.DT_INT32, tensor_pb2.DT_INT64)
 
 
@@ -121,31 +127,29 @@ class Call:
             exact and all(facts.exact for facts in self.data),
             filled,
             value=_as_value(content, shape),
-            content=content,
+            content=content if shape is not None and len(shape) < 2 else None,
             operator=self.node.op,
             inputs=self.inputs,
         )
 
     def check_exact_integers(self, facts: Sequence[Facts]) -> None:
-        """Check that integers which inputs decide stay where float32, in which OpenVINO may compute them, is exact.
+        """Check that integers stay where float32, in which OpenVINO may compute them, is exact.
 
         Args:
             facts: Inputs and outputs of the operator.
 
         """
-        for fact in facts:
-            # Sizes are computed as integers; what a loop adds up is not bounded.
-            limit = _EXACT_IN_FLOAT32 if fact.varies else _LARGEST_SIZE
-            if not (-limit <= fact.low and fact.high <= limit):
-                self.objections.append("may compute with integers beyond 2^24, which OpenVINO holds as float32")
-                return
+        # What is the same in every call is computed when the model is compiled.
+        if any(not fact.fixed and max(-fact.low, fact.high) > _EXACT_IN_FLOAT32 for fact in facts):
+            self.objections.append("may compute with integers beyond 2^24, which OpenVINO holds as float32")
 
 
 def _as_value(content: Shape | None, shape: Shape | None) -> NDArray[Any] | None:
     """The numbers of a constant; ``None`` where one of them is not the same in every call."""
-    if content is None or shape is None or not all(isinstance(size, int) for size in content):
+    if content is None or shape is None or not all(isinstance(size, int) for size in (*content, *shape)):
         return None
-    return np.array(content, np.int64).reshape(()) if not shape else np.array(content, np.int64)
+    value = np.array(content, np.int64)
+    return value.reshape([size for size in shape if isinstance(size, int)]) if total(shape) == value.size else None
 
 
 def attribute_value(attributes: Mapping[str, graph_pb2.AttrValue], name: str, default: Any = None) -> Any:

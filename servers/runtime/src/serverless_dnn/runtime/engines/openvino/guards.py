@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from serverless_dnn.runtime.engines.openvino.facts import Number
-from serverless_dnn.runtime.engines.openvino.sizes import LARGEST
+from serverless_dnn.runtime.engines.openvino.sizes import LARGEST, MOST_ELEMENTS
 from serverless_dnn.runtime.errors import InvalidArgumentError
 
 # Elements that are still in the caches when the largest is looked for after the smallest.
@@ -66,8 +66,8 @@ class Guard:
     def _shape_objection(self, array: NDArray[Any]) -> str:
         if not array.size:
             return f"input {self.alias} has no elements"
-        if max(array.shape, default=0) > LARGEST:
-            return f"input {self.alias} has a dimension of {max(array.shape)}"
+        if array.size > MOST_ELEMENTS or max(array.shape, default=0) > LARGEST:
+            return f"input {self.alias} has the shape {list(array.shape)}, which is larger than what is proven"
         for axis in self.free:
             if axis < array.ndim and not self.smallest <= array.shape[axis] <= self.largest:
                 return (

@@ -67,8 +67,14 @@ def _misfit_of_channels(call: "Call") -> str:
         return ""
     of_weights = {"FusedBatchNormV3": 0}.get(operator, -1 if operator in _TRANSPOSED_WINDOWS else -2)
     expected = call.inputs[1].size_of(of_weights)
+    if operator in WINDOWS and expected != channels and not _is_fixed_but_batch(call.inputs[0].shape):
+        return "is in groups, which OpenVINO finds out of sizes that are the same in every call"
     fits = expected is not None and expected > 0 and channels % expected == 0
     return "" if fits else "may get another number of channels than it has weights for"
+
+
+def _is_fixed_but_batch(shape: Shape | None) -> bool:
+    return shape is not None and all(isinstance(size, int) for size in shape[1:])
 
 
 def _misfit_of_bias(call: "Call") -> str:

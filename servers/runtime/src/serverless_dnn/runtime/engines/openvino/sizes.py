@@ -4,10 +4,10 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
-LARGEST = 1 << 24
+LARGEST = 1 << 23
 """No dimension of an input is larger: the guards see to it."""
-# No memory holds a tensor of more.
-_MOST_ELEMENTS = 1 << 40
+MOST_ELEMENTS = 1 << 24
+"""No input has more elements, and so no product of sizes of one input is larger; likewise."""
 
 
 @dataclass(frozen=True)
@@ -44,12 +44,14 @@ def multiplied(sizes: Iterable[Size | None]) -> Size | None:
     for size in sizes:
         if size is None:
             return None
-        smallest, largest = smallest * smallest_of(size), min(largest * largest_of(size), _MOST_ELEMENTS)
+        smallest, largest = smallest * smallest_of(size), largest * largest_of(size)
         if isinstance(size, FreeSize):
             factor, names = factor * size.factor, [*names, *size.names]
         else:
             factor *= size
-    return FreeSize(tuple(sorted(names)), factor, smallest, largest) if names and factor else factor
+    if not names or not factor:
+        return factor
+    return FreeSize(tuple(sorted(names)), factor, smallest, min(largest, factor * MOST_ELEMENTS))
 
 
 def divided(whole: Size | None, part: Size | None) -> Size | None:

@@ -11,7 +11,7 @@ from serverless_dnn.runtime.engines.openvino.call import Call, attribute_value
 from serverless_dnn.runtime.engines.openvino.facts import UNKNOWN, Facts, Number, constant_facts, joined
 from serverless_dnn.runtime.engines.openvino.misfits import misfit
 from serverless_dnn.runtime.engines.openvino.operators import OPERATORS, UNSAFE, Operator
-from serverless_dnn.runtime.engines.openvino.sizes import LARGEST, FreeSize, Shape
+from serverless_dnn.runtime.engines.openvino.sizes import LARGEST, MOST_ELEMENTS, FreeSize, Shape, smallest_of
 from serverless_dnn.runtime.saved_model.graph import Graph, is_left_out
 from serverless_dnn.runtime.signature import Signature, TensorSpec
 
@@ -49,8 +49,15 @@ class FreeSizes:
         return tuple(self._named(spec, axis) if size is None else size for axis, size in enumerate(spec.shape))
 
     def _named(self, spec: TensorSpec, axis: int) -> FreeSize:
-        name = f"{spec.name}.{axis}" if not self.shared else f"{len(spec.shape or ())}.{axis}" if axis else "batch"
-        return FreeSize((name,), smallest=self.smallest, largest=self.largest) if axis else FreeSize((name,))
+        shape = spec.shape or ()
+        name = f"{spec.name}.{axis}" if not self.shared else f"{len(shape)}.{axis}" if axis else "batch"
+        # The more elements the other dimensions have, the smaller this one is.
+        largest = min(LARGEST, MOST_ELEMENTS // math.prod(size or 1 for size in shape))
+        return (
+            FreeSize((name,), 1, self.smallest, min(largest, self.largest))
+            if axis
+            else FreeSize((name,), 1, 1, largest)
+        )
 
 
 @dataclass
@@ -211,21 +218,22 @@ class Trace:
         self.reasons[reason] = None
 
     def _check_indices(self, call: Call, indices: Facts) -> None:
-        if indices.fixed:
-            return
         axis = call.inputs[2].scalar if len(call.inputs) > 2 else 0
-        rows = None if axis is None else call.inputs[0].size_of(int(axis))
-        if indices.low >= 0 and indices.high < (rows or 1):
+        shape = call.inputs[0].shape
+        size = None if axis is None or shape is None else shape[int(axis)]
+        is_in_range = indices.low >= 0 and size is not None and indices.high < smallest_of(size)
+        # Constants that are out of range are so in every call.
+        if is_in_range or (indices.fixed and isinstance(size, int)):
             return
-        if not rows:
+        if not isinstance(size, int):
             call.objections.append("takes indices of a dimension whose size is not known")
             return
         if indices.varies:
-            self.indices.append((indices, rows))
+            self.indices.append((indices, size))
         else:
             # They are made of sizes, such as the places in a text.
-            self.limits.add(rows)
-        call.objections.append(f"takes indices that may be outside [0, {rows})")
+            self.limits.add(size)
+        call.objections.append(f"takes indices that may be outside [0, {size})")
 
     def _call(self, name: str, inputs: tuple[Facts, ...]) -> Sequence[Facts]:
         key = (name, *map(id, inputs))
