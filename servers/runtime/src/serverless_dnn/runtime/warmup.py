@@ -8,8 +8,10 @@ import logging
 import struct
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 from google.protobuf.message import DecodeError
+from numpy.typing import NDArray
 
 from serverless_dnn.protos.v1 import prediction_log_pb2
 from serverless_dnn.runtime.codecs.predict_proto import decode_predict_request
@@ -41,25 +43,44 @@ def warm_up(servable: Servable, version_folder: Path) -> int:
         DataLossError: The file is damaged, or holds too many records.
         ServingError: The model refuses a request; TensorFlow Serving does not serve such a model either.
     """
+    count = 0
+    for signature_name, inputs in warmup_requests(version_folder):
+        predict(servable, servable.signature(signature_name), inputs, PhaseTimer())
+        count += 1
+    return count
+
+
+def warmup_requests(version_folder: Path) -> Iterator[tuple[str, dict[str, NDArray[Any]]]]:
+    """The Predict requests among a model's warm-up requests.
+
+    Args:
+        version_folder: The model's folder.
+
+    Yields:
+        A signature's name, empty for the default one, and an array for each input given.
+
+    Raises:
+        DataLossError: The file is damaged, or holds too many records.
+        ServingError: A request is not well formed.
+    """
     path = version_folder / WARMUP_FILE
     if not path.is_file():
-        return 0
-    count = 0
-    for record in _records(path):
-        count += 1
-        if count > _MAX_RECORDS:
+        return
+    for number, record in enumerate(_records(path), 1):
+        if number > _MAX_RECORDS:
             raise DataLossError(f"{path} holds more than {_MAX_RECORDS} records")
         try:
             log = prediction_log_pb2.PredictionLog.FromString(record)
         except DecodeError as error:
-            raise DataLossError(f"{path}: record {count} is not a PredictionLog: {error}") from None
+            raise DataLossError(f"{path}: record {number} is not a PredictionLog: {error}") from None
         if log.WhichOneof("log_type") != "predict_log":
-            _log.warning("a warm-up record is not a Predict call: left out", extra={"path": str(path), "record": count})
+            _log.warning(
+                "a warm-up record is not a Predict call: left out", extra={"path": str(path), "record": number}
+            )
             continue
         body = log.predict_log.request.SerializeToString()
         request, inputs = decode_predict_request(body, max_bytes=_MAX_RECORD_BYTES)
-        predict(servable, servable.signature(request.model_spec.signature_name), inputs, PhaseTimer())
-    return count
+        yield request.model_spec.signature_name, inputs
 
 
 def _records(path: Path) -> Iterator[bytes]:

@@ -107,6 +107,17 @@ class CompiledCache:
             _is_unchanged(path, files[name]) for name, path in present.items()
         )
 
+    def amend(self, **noted: object) -> None:
+        """Add to what is recorded with the model that lies here.
+
+        Args:
+            **noted: What to add, in JSON's types.
+        """
+        path = self.folder / _SEAL
+        seal = json.loads(path.read_text(encoding="utf-8"))
+        seal["record"].update(noted)
+        self._write_aside(path, json.dumps(seal, indent=1).encode())
+
     def store(self, compiled: bytes | memoryview, record: Mapping[str, Any]) -> bool:
         """Keep a compiled model; written aside and renamed, so that a reader sees all of it or none.
 
@@ -117,22 +128,26 @@ class CompiledCache:
         Returns:
             Whether it is kept: a cache that cannot be written makes the next start slower, and no more than that.
         """
-        aside = self.folder / f"{_BLOB}.{os.getpid()}"
         try:
             if len(compiled):
-                aside.write_bytes(compiled)
-                aside.replace(self.blob)
+                self._write_aside(self.blob, compiled)
             else:
                 self.blob.unlink(missing_ok=True)
             files = {str(p.relative_to(self.version_folder)): _sealed(p) for p in _model_files(self.version_folder)}
             seal = {"record": dict(record), "blob": _digest_of_ends(self.blob), "files": files}
-            aside.write_text(json.dumps(seal, indent=1), encoding="utf-8")
-            aside.replace(self.folder / _SEAL)
+            self._write_aside(self.folder / _SEAL, json.dumps(seal, indent=1).encode())
         except OSError as error:
-            aside.unlink(missing_ok=True)
             _log.warning("cannot keep the compiled model", extra={"folder": str(self.folder), "error": str(error)})
             return False
         return True
+
+    def _write_aside(self, path: Path, content: bytes | memoryview) -> None:
+        aside = self.folder / f"{path.name}.{os.getpid()}"
+        try:
+            aside.write_bytes(content)
+            aside.replace(path)
+        finally:
+            aside.unlink(missing_ok=True)
 
 
 @dataclass(frozen=True)

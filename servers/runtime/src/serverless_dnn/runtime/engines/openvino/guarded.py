@@ -20,12 +20,17 @@ class GuardedOpenVino:
         analysis: What its answers are proven for.
         reference: The whole model in TensorFlow.
         default: The default signature.
+
+    Attributes:
+        openvino: The default signature in OpenVINO, without its guards.
+        analysis: What its answers are proven for.
     """
 
     def __init__(self, openvino: OpenVinoModel, analysis: Analysis, reference: Reference, default: Signature) -> None:
         self.info = openvino.info
         self.concurrency = openvino.concurrency
-        self._openvino = openvino
+        self.openvino = openvino
+        self.analysis = analysis
         self._guards, self._equal = analysis.guards, analysis.equal
         self._names = frozenset({DEFAULT_SIGNATURE, *analysis.same})
         self._reference = reference
@@ -43,4 +48,4 @@ class GuardedOpenVino:
             return self._reference.run(signature, inputs, f"openvino does not run signature {signature.name}")
         if objection := first_objection(self._guards, self._equal, inputs):
             return self._reference.run(signature, inputs, objection)
-        return self._openvino.run(self._default, inputs)
+        return self.openvino.run(self._default, inputs)

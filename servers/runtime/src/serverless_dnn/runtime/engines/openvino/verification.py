@@ -1,0 +1,136 @@
+"""Compare OpenVINO's answers for a model with TensorFlow's, as is done when the model is compiled ahead."""
+
+import math
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from serverless_dnn.runtime.engines.base import LoadedModel
+from serverless_dnn.runtime.engines.openvino.guards import Guard
+from serverless_dnn.runtime.errors import ServingError
+from serverless_dnn.runtime.signature import Signature, TensorSpec
+
+Arrays = Mapping[str, NDArray[Any]]
+TOLERANCES: Mapping[str, float] = {"f32": 1e-3, "bf16": 5e-2, "f16": 5e-2}
+"""The largest difference of a precision, as a part of the largest number that TensorFlow's output holds."""
+
+_SEED = 20261126
+# Sizes of the first dimension, and of all others that are free.
+_SAMPLE_SIZES = ((1, 16), (2, 16), (3, 48), (1, 160))
+_MOST_SAMPLE_ELEMENTS = 1 << 22
+_LARGEST_SAMPLE_INTEGER = 1000
+
+
+@dataclass(frozen=True)
+class Verification:
+    """What came of a comparison.
+
+    Attributes:
+        calls: How many calls both engines answered.
+        largest_difference: The largest difference of an output's numbers, as a part of the largest number in it;
+            infinite where shapes, types or integers differ, or one engine refused.
+        tolerance: What it may be.
+        output: The output that differed most.
+    """
+
+    calls: int
+    largest_difference: float
+    tolerance: float
+    output: str = ""
+
+    @property
+    def passed(self) -> bool:
+        """Whether the engines agree; nothing compared is no agreement."""
+        return self.calls > 0 and self.largest_difference <= self.tolerance
+
+
+def sample_inputs(signature: Signature, guards: Iterable[Guard]) -> Iterator[dict[str, NDArray[Any]]]:
+    """Inputs made from a signature, always the same ones.
+
+    Args:
+        signature: The signature.
+        guards: The values that OpenVINO's answers are proven for.
+
+    Yields:
+        An array for each input.
+    """
+    bounds = {guard.alias: guard for guard in guards}
+    random = np.random.default_rng(_SEED)
+    for batch, size in _SAMPLE_SIZES:
+        shapes = {alias: _shape(spec, batch, size, bounds[alias]) for alias, spec in signature.inputs.items()}
+        if sum(map(math.prod, shapes.values())) <= _MOST_SAMPLE_ELEMENTS:
+            yield {
+                alias: _values(random, spec, shapes[alias], bounds[alias]) for alias, spec in signature.inputs.items()
+            }
+
+
+def compare(
+    openvino: LoadedModel, tensorflow: LoadedModel, calls: Iterable[tuple[Signature, Arrays]], precision: str
+) -> Verification:
+    """Compare two engines on the same calls.
+
+    Args:
+        openvino: The model in OpenVINO.
+        tensorflow: The same model in TensorFlow.
+        calls: Signatures and inputs. Those that TensorFlow refuses are not counted, if OpenVINO refuses them too.
+        precision: OpenVINO's arithmetic: ``f32``, ``bf16`` or ``f16``.
+
+    Returns:
+        What came of it.
+    """
+    answered, worst, output = 0, 0.0, ""
+    for signature, inputs in calls:
+        expected, found = _answer(tensorflow, signature, inputs), _answer(openvino, signature, inputs)
+        if expected is None and found is None:
+            continue
+        answered += 1
+        for alias in signature.outputs:
+            difference = math.inf
+            if expected is not None and found is not None:
+                difference = _difference(expected[alias], found[alias], precision)
+            if difference > worst:
+                worst, output = difference, alias
+    return Verification(answered, worst, TOLERANCES[precision], output)
+
+
+def _answer(engine: LoadedModel, signature: Signature, inputs: Arrays) -> Arrays | None:
+    try:
+        return engine.run(signature, inputs)
+    except ServingError:
+        return None
+
+
+def _difference(expected: NDArray[Any], found: NDArray[Any], precision: str) -> float:
+    if expected.shape != found.shape or expected.dtype != found.dtype:
+        return math.inf
+    if expected.dtype.kind != "f":
+        # Reduced precision may move a value over a threshold, which is what it is.
+        return 0.0 if precision != "f32" or np.array_equal(expected, found) else math.inf
+    if not expected.size:
+        return 0.0
+    if not np.array_equal(np.isnan(expected), np.isnan(found)):
+        return math.inf
+    with np.errstate(invalid="ignore"):
+        apart = np.where(expected == found, 0, np.abs(expected.astype(np.float64) - found))
+    scale = np.abs(expected[np.isfinite(expected)]).max(initial=0)
+    return float(np.nanmax(apart, initial=0) / max(float(scale), np.finfo(np.float32).tiny))
+
+
+def _shape(spec: TensorSpec, batch: int, size: int, guard: Guard) -> tuple[int, ...]:
+    shape = spec.shape if spec.shape is not None else (None,)
+    free = min(max(size, guard.smallest), guard.largest)
+    return tuple(fixed if fixed is not None else free if axis else batch for axis, fixed in enumerate(shape))
+
+
+def _values(random: np.random.Generator, spec: TensorSpec, shape: tuple[int, ...], guard: Guard) -> NDArray[Any]:
+    if spec.dtype.kind == "b":
+        return random.random(shape) < 0.5
+    low, high = max(guard.low, -_LARGEST_SAMPLE_INTEGER), min(guard.high, _LARGEST_SAMPLE_INTEGER)
+    if spec.dtype.kind in "iu":
+        return random.integers(max(int(low), 0), int(high), shape, endpoint=True).astype(spec.dtype)
+    # A picture is bright or dark; other numbers are around zero.
+    numbers = random.random(shape) if len(shape) == 4 else random.normal(size=shape)
+    return np.clip(numbers, low, high).astype(spec.dtype)
