@@ -107,7 +107,8 @@ def _show_step(model: str, status: Status, step: str) -> None:
 def compile_models(folder: Path, cache_folder: Path, precision: str) -> None:
     """Compile the models in FOLDER for OpenVINO ahead of a server's first start, such as at image build.
 
-    Needs serverless-dnn-runtime[openvino] in the same environment. Servers find the result with --cache-folder, if they
+    Needs serverless-dnn-runtime[openvino] in the same environment; with TensorFlow as well, the answers of both engines
+    are compared, and a model that OpenVINO answers otherwise is refused. Servers find the result with --cache-folder, if they
     have the same OpenVINO version, precision and CPU instructions.
 
     \b
@@ -115,10 +116,31 @@ def compile_models(folder: Path, cache_folder: Path, precision: str) -> None:
       sdnn-models compile models --cache-folder cache
       sdnn-models compile models/mobilenet_v1 --cache-folder cache --precision bf16
     """  # noqa: D301 # likewise
+    command = ["--precision", precision, "--model-base-path", str(folder), "--cache-folder", str(cache_folder)]
+    _run_runtime("compile_models", command)
+
+
+@main.command("explain")
+@click.argument("folder", metavar="MODEL", type=click.Path(path_type=Path, file_okay=False, exists=True))
+@_option("--json", "as_json", envvar="SDNN_MODELS_EXPLAIN_JSON", is_flag=True, help="Print a JSON line a version.")
+def explain(folder: Path, *, as_json: bool) -> None:
+    """Tell which engine a server's `--engine auto` takes for MODEL, and why, operator by operator.
+
+    MODEL is a version's folder, a model's, or a folder of models. Needs serverless-dnn-runtime in the same environment,
+    and neither TensorFlow nor OpenVINO.
+
+    \b
+    Examples:
+      sdnn-models explain models/mobilenet_v1
+      sdnn-models explain models --json
+    """  # noqa: D301 # likewise
+    _run_runtime("explain_model", [str(folder), *(["--json"] if as_json else [])])
+
+
+def _run_runtime(module: str, arguments: list[str]) -> None:
     if find_spec("serverless_dnn.runtime") is None:
-        click.echo("sdnn-models: compiling needs a runtime: pip install 'serverless-dnn-runtime[openvino]'", err=True)
+        click.echo("sdnn-models: this needs a runtime: pip install 'serverless-dnn-runtime[openvino]'", err=True)
         sys.exit(1)
     # A process of its own: this package meets the runtime as a command, as it meets servers.
-    command = [sys.executable, "-m", "serverless_dnn.runtime.compile_models", "--precision", precision]
-    command += ["--model-base-path", str(folder), "--cache-folder", str(cache_folder)]
+    command = [sys.executable, "-m", f"serverless_dnn.runtime.{module}", *arguments]
     sys.exit(subprocess.run(command, check=False).returncode)

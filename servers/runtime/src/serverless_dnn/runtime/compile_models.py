@@ -117,7 +117,7 @@ def _calls(
     folder: Path, signatures: Mapping[str, Signature], loaded: "GuardedOpenVino"
 ) -> Iterator[tuple[Signature, Mapping[str, NDArray[Any]]]]:
     """The model's own warm-up requests, and inputs made from its signature, as far as they are OpenVINO's to answer."""
-    from serverless_dnn.runtime.engines.openvino.guards import first_objection
+    from serverless_dnn.runtime.engines.openvino.proof.guards import first_objection
     from serverless_dnn.runtime.engines.openvino.verification import sample_inputs
 
     default, analysis = signatures[DEFAULT_SIGNATURE], loaded.analysis

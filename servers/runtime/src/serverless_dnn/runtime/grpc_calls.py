@@ -15,6 +15,7 @@ import grpc
 import grpc.aio
 from google.protobuf.message import DecodeError, Message
 
+from serverless_dnn.runtime.engines.base import WouldBlockError, may_block
 from serverless_dnn.runtime.errors import (
     DeadlineExceededError,
     InternalError,
@@ -176,7 +177,16 @@ class GrpcCalls:
         stays = predicts and self._short_calls.stays(kind, self._in_work)
         self._in_work += 1
         try:
-            return run() if stays else await self._threads.run(run)
+            if stays:
+                blocking = may_block.set(False)
+                try:
+                    return run()
+                except WouldBlockError:
+                    # Calls of its kind are short, and this one is not.
+                    pass
+                finally:
+                    may_block.reset(blocking)
+            return await self._threads.run(run)
         except ServingError:
             raise
         except Exception as error:

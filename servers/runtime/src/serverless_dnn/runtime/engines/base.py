@@ -1,6 +1,7 @@
 """What every engine offers, and the options all of them share."""
 
 from collections.abc import Mapping
+from contextvars import ContextVar
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, Protocol
@@ -65,6 +66,14 @@ class EngineInfo:
 
     def __str__(self) -> str:
         return f"{self.name} {self.version} {self.precision}"
+
+
+may_block: ContextVar[bool] = ContextVar("may_block", default=True)
+"""Whether the call in work may take long, which one on an event loop must not."""
+
+
+class WouldBlockError(Exception):
+    """A call would take long where it must not: make it again where it may."""
 
 
 class LoadedModel(Protocol):

@@ -10,7 +10,7 @@ from typing import Any
 
 from numpy.typing import NDArray
 
-from serverless_dnn.runtime.engines.base import EngineOptions, LoadedModel
+from serverless_dnn.runtime.engines.base import EngineOptions, LoadedModel, WouldBlockError, may_block
 from serverless_dnn.runtime.errors import FailedPreconditionError
 from serverless_dnn.runtime.signature import Signature
 from serverless_dnn.runtime.timing import Instance
@@ -43,8 +43,11 @@ class Reference:
             why: Why this call is not the other engine's to answer.
 
         Raises:
+            WouldBlockError: The call is made where it must not take long.
             FailedPreconditionError: TensorFlow is not installed; says why it is needed and how to install it.
         """
+        if not may_block.get():
+            raise WouldBlockError
         return self._load(why).run(signature, inputs)
 
     def _load(self, why: str) -> LoadedModel:

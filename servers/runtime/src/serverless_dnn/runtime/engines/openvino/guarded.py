@@ -5,9 +5,9 @@ from typing import Any
 
 from numpy.typing import NDArray
 
-from serverless_dnn.runtime.engines.openvino.analysis import Analysis
-from serverless_dnn.runtime.engines.openvino.guards import first_objection
 from serverless_dnn.runtime.engines.openvino.model import OpenVinoModel
+from serverless_dnn.runtime.engines.openvino.proof.analysis import Analysis
+from serverless_dnn.runtime.engines.openvino.proof.guards import first_objection
 from serverless_dnn.runtime.engines.reference import Reference
 from serverless_dnn.runtime.signature import DEFAULT_SIGNATURE, Signature
 

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from serverless_dnn.runtime.engines.base import LoadedModel
-from serverless_dnn.runtime.engines.openvino.guards import Guard
+from serverless_dnn.runtime.engines.openvino.proof.guards import Guard
 from serverless_dnn.runtime.errors import ServingError
 from serverless_dnn.runtime.signature import Signature, TensorSpec
 

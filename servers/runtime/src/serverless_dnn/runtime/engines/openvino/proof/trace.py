@@ -1,17 +1,20 @@
 """Follow a signature through its graph, functions and loops included, with what is known of every tensor."""
 
-import math
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 
 from serverless_dnn.protos.dtypes import TensorCodecError, data_type_name
 from serverless_dnn.protos.tensor import decode_tensor
 from serverless_dnn.protos.v1 import graph_pb2
-from serverless_dnn.runtime.engines.openvino.call import Call, attribute_value
-from serverless_dnn.runtime.engines.openvino.facts import UNKNOWN, Facts, Number, constant_facts, joined
-from serverless_dnn.runtime.engines.openvino.misfits import misfit
-from serverless_dnn.runtime.engines.openvino.operators import OPERATORS, UNSAFE, Operator
-from serverless_dnn.runtime.engines.openvino.sizes import LARGEST, MOST_ELEMENTS, FreeSize, Shape, smallest_of
+from serverless_dnn.runtime.engines.openvino.proof.call import Call, attribute_value
+from serverless_dnn.runtime.engines.openvino.proof.facts import UNKNOWN, Facts, Number, constant_facts
+from serverless_dnn.runtime.engines.openvino.proof.frames import Frame, in_order, port_of
+from serverless_dnn.runtime.engines.openvino.proof.free_sizes import FreeSizes
+from serverless_dnn.runtime.engines.openvino.proof.loops import merged, same_bounds
+from serverless_dnn.runtime.engines.openvino.proof.misfits import misfit
+from serverless_dnn.runtime.engines.openvino.proof.operators import OPERATORS, Operator
+from serverless_dnn.runtime.engines.openvino.proof.sizes import smallest_of
+from serverless_dnn.runtime.engines.openvino.proof.unsafe import ALWAYS, WITH_MISFITS, WITH_PARAMETERS
 from serverless_dnn.runtime.saved_model.graph import Graph, is_left_out
 from serverless_dnn.runtime.signature import Signature, TensorSpec
 
@@ -22,42 +25,6 @@ _MAX_DEPTH = 64
 _MAX_ROUNDS = 5
 _MAX_OPERATORS = 500_000
 _TYPE_ATTRIBUTES = ("T", "dtype", "Tparams", "SrcT", "element_dtype", "TI", "Tidx", "out_type", "key_dtype")
-
-
-@dataclass(frozen=True)
-class FreeSizes:
-    """What is assumed of the free sizes of a signature's inputs.
-
-    Attributes:
-        smallest: None but a first one is smaller.
-        largest: None but a first one is larger.
-        shared: First ones are equal in all inputs, others at the same place of inputs of one rank.
-    """
-
-    smallest: int = 1
-    largest: int = LARGEST
-    shared: bool = False
-
-    def named(self, spec: TensorSpec) -> Shape | None:
-        """The shape of an input, with names for its free sizes.
-
-        Args:
-            spec: The input.
-        """
-        if spec.shape is None:
-            return None
-        return tuple(self._named(spec, axis) if size is None else size for axis, size in enumerate(spec.shape))
-
-    def _named(self, spec: TensorSpec, axis: int) -> FreeSize:
-        shape = spec.shape or ()
-        name = f"{spec.name}.{axis}" if not self.shared else f"{len(shape)}.{axis}" if axis else "batch"
-        # The more elements the other dimensions have, the smaller this one is.
-        largest = min(LARGEST, MOST_ELEMENTS // math.prod(size or 1 for size in shape))
-        return (
-            FreeSize((name,), 1, self.smallest, min(largest, self.largest))
-            if axis
-            else FreeSize((name,), 1, 1, largest)
-        )
 
 
 @dataclass
@@ -73,16 +40,6 @@ class Seen:
     reason: str = ""
 
 
-@dataclass
-class _Frame:
-    """A graph or a call of a function: its operators, and what is known of their outputs so far."""
-
-    nodes: Mapping[str, graph_pb2.NodeDef]
-    arguments: Mapping[str, Facts] = field(default_factory=dict)
-    fed: Mapping[tuple[str, int], Facts] = field(default_factory=dict)
-    results: dict[str, Sequence[Facts]] = field(default_factory=dict)
-
-
 class Trace:
     """What is found on the way of signatures through one graph.
 
@@ -96,7 +53,7 @@ class Trace:
         operators: What was found, by operator and type.
         indices: Tensors that hold indices of rows, with the number of rows.
         limits: Bounds of the free sizes of inputs that would make more known.
-        unsafe: Of the operators reached, those that OpenVINO must never run.
+        unsafe: Why OpenVINO must not run it, even when asked for by name; likewise.
     """
 
     def __init__(self, graph: Graph, bounds: Mapping[str, tuple[Number, Number]], sizes: FreeSizes) -> None:
@@ -104,7 +61,7 @@ class Trace:
         self.operators: dict[tuple[str, str], Seen] = {}
         self.indices: list[tuple[Facts, int]] = []
         self.limits: set[int] = set()
-        self.unsafe: dict[str, str] = {}
+        self.unsafe: dict[str, None] = {}
         self._graph = graph
         self._bounds = bounds
         self._free_sizes = sizes
@@ -125,8 +82,8 @@ class Trace:
         Returns:
             What is known of each of its outputs.
         """
-        fed = {_port(spec.graph_name): self._input(spec) for spec in signature.inputs.values()}
-        frame = _Frame(self._graph.nodes, fed=fed, results=dict(self._sources))
+        fed = {port_of(spec.graph_name): self._input(spec) for spec in signature.inputs.values()}
+        frame = Frame(self._graph.nodes, fed=fed, results=dict(self._sources))
         wanted = {alias: spec.graph_name for alias, spec in signature.outputs.items()}
         self._evaluate(frame, list(wanted.values()))
         self._sources = {name: found for name, found in frame.results.items() if not self._graph.nodes[name].input}
@@ -148,8 +105,8 @@ class Trace:
             )
         return self._inputs[key]
 
-    def _evaluate(self, frame: _Frame, wanted: Sequence[str]) -> None:
-        for name in _in_order(frame, wanted):
+    def _evaluate(self, frame: Frame, wanted: Sequence[str]) -> None:
+        for name in in_order(frame, wanted):
             node = frame.nodes[name]
             inputs = tuple(self._tensor(frame, ref) for ref in node.input if not ref.startswith("^"))
             self._left -= 1
@@ -158,10 +115,10 @@ class Trace:
                 return
             frame.results[name] = self._results(node, inputs)
 
-    def _tensor(self, frame: _Frame, reference: str) -> Facts:
+    def _tensor(self, frame: Frame, reference: str) -> Facts:
         if reference in frame.arguments:
             return frame.arguments[reference]
-        name, port = _port(reference)
+        name, port = port_of(reference)
         if (name, port) in frame.fed:
             return frame.fed[name, port]
         if (middle := reference.split(":")[1:-1]) and (operator := OPERATORS.get(frame.nodes[name].op)):
@@ -180,8 +137,8 @@ class Trace:
 
     def _operator(self, node: graph_pb2.NodeDef, inputs: tuple[Facts, ...]) -> Sequence[Facts]:
         self.operators.setdefault((node.op, _type_name(node)), Seen()).count += 1
-        if node.op in UNSAFE and node.op not in OPERATORS:
-            self.unsafe[node.op] = UNSAFE[node.op]
+        if node.op in ALWAYS:
+            self.unsafe[f"operator {node.op} in node {node.name} {ALWAYS[node.op]} in openvino"] = None
         operator = OPERATORS.get(node.op)
         if operator is None:
             self._refuse(node, "is not on the list of operators proven equal to tensorflow's")
@@ -189,24 +146,31 @@ class Trace:
             self._refuse(node, objection)
         elif not any(facts.unproven for facts in inputs):
             return self._listed(node, operator, inputs)
+        elif any(facts.unproven for facts in _parameters(operator, inputs)):
+            self._refuse_parameters(node)
         return _unknown(node)
+
+    def _refuse_parameters(self, node: graph_pb2.NodeDef) -> None:
+        if node.op in WITH_PARAMETERS:
+            why = "takes a size or another parameter from values of inputs, which openvino does not check"
+            self.unsafe[f"operator {node.op} in node {node.name} {why}"] = None
 
     def _listed(self, node: graph_pb2.NodeDef, operator: Operator, inputs: tuple[Facts, ...]) -> Sequence[Facts]:
         parameters = {position % len(inputs) for position in operator.parameters if position < len(inputs)}
         data = tuple(facts for position, facts in enumerate(inputs) if position not in parameters)
         call = Call(node, inputs, data)
         if call.varies:
-            _check_inputs(call, operator, parameters)
+            self._check_inputs(call, operator, parameters)
         if operator.indices is not None:
             self._check_indices(call, inputs[operator.indices])
         if call.varies and (objection := misfit(call)):
             call.objections.append(objection)
+            if node.op in WITH_MISFITS:
+                self.unsafe[f"operator {node.op} in node {node.name} {objection}, which openvino does not check"] = None
         results = operator.rule(call)
         self.limits.update(call.limits)
         for objection in call.objections:
             self._refuse(node, objection)
-        if node.op in UNSAFE and call.objections:
-            self.unsafe[node.op] = UNSAFE[node.op]
         return results
 
     def _refuse(self, node: graph_pb2.NodeDef, why: str) -> None:
@@ -216,6 +180,18 @@ class Trace:
         seen = self.operators.setdefault((node.op, type_name), Seen())
         seen.reason = seen.reason or reason
         self.reasons[reason] = None
+
+    def _check_inputs(self, call: Call, operator: Operator, parameters: set[int]) -> None:
+        if any(call.inputs[position].varies for position in parameters):
+            call.objections.append("takes a shape, an axis or another parameter from values of inputs")
+            self._refuse_parameters(call.node)
+        varying = [facts for facts in call.data if facts.varies]
+        if operator.accepts == "finite" and not all(facts.finite for facts in varying):
+            call.objections.append("may see NaN or infinities made before it")
+        if operator.accepts == "numbers" and not all(facts.number for facts in varying):
+            call.objections.append("may see NaN made before it")
+        if not operator.passes_empty and not all(facts.filled for facts in varying):
+            call.objections.append("may see a tensor without elements")
 
     def _check_indices(self, call: Call, indices: Facts) -> None:
         axis = call.inputs[2].scalar if len(call.inputs) > 2 else 0
@@ -248,7 +224,7 @@ class Trace:
             return ()
         definition = function.definition
         arguments = dict(zip((argument.name for argument in definition.signature.input_arg), inputs, strict=False))
-        frame = _Frame(function.nodes, arguments)
+        frame = Frame(function.nodes, arguments)
         returned = [definition.ret[output.name] for output in definition.signature.output_arg]
         self._depth += 1
         self._evaluate(frame, [*returned, *(f"^{name}" for name in definition.control_ret.values())])
@@ -264,8 +240,8 @@ class Trace:
             if len(after) != len(variables):
                 return _unknown(node)
             # What still grows in the second round is not bounded at all.
-            merged = tuple(_merged(*pair, widen=round_number > 0) for pair in zip(variables, after, strict=True))
-            stable = all(_same_bounds(*pair) for pair in zip(variables, merged, strict=True))
+            merged = tuple(merged(*pair, widen=round_number > 0) for pair in zip(variables, after, strict=True))
+            stable = all(same_bounds(*pair) for pair in zip(variables, merged, strict=True))
             variables = merged
             if stable:
                 break
@@ -288,6 +264,10 @@ def _constant(node: graph_pb2.NodeDef) -> Facts:
         return Facts(proto.dtype, shape, operator="Const")
 
 
+def _parameters(operator: Operator, inputs: tuple[Facts, ...]) -> list[Facts]:
+    return [inputs[place] for place in operator.parameters if place < len(inputs)]
+
+
 def _unknown(node: graph_pb2.NodeDef) -> Sequence[Facts]:
     shapes = node.attr["_output_shapes"].list.shape if "_output_shapes" in node.attr else ()
     return [UNKNOWN] * max(1, len(shapes))
@@ -304,92 +284,6 @@ def _objection(node: graph_pb2.NodeDef, operator: Operator) -> str:
         if value not in values:
             return f"is not proven with {name} {value.decode() if isinstance(value, bytes) else value}"
     return ""
-
-
-def _same_bounds(before: Facts, after: Facts) -> bool:
-    names = ("shape", "low", "high", "finite", "number", "varies", "exact", "filled", "content", "unproven")
-    return all(getattr(before, name) == getattr(after, name) for name in names)
-
-
-def _check_inputs(call: Call, operator: Operator, parameters: set[int]) -> None:
-    if any(call.inputs[position].varies for position in parameters):
-        call.objections.append("takes a shape, an axis or another parameter from values of inputs")
-    varying = [facts for facts in call.data if facts.varies]
-    if operator.accepts == "finite" and not all(facts.finite for facts in varying):
-        call.objections.append("may see NaN or infinities made before it")
-    if operator.accepts == "numbers" and not all(facts.number for facts in varying):
-        call.objections.append("may see NaN made before it")
-    if not operator.passes_empty and not all(facts.filled for facts in varying):
-        call.objections.append("may see a tensor without elements")
-
-
-def _merged(before: Facts, after: Facts, *, widen: bool) -> Facts:
-    """What is known of a loop's variable before a round and after it, for every round."""
-    if before is after:
-        return before
-    low, high = joined((before, after))
-    if widen and (low, high) != before.within:
-        counts_up = after.operator in ("AddV2", "Add") and after.inputs[0] is before and after.inputs[1].scalar == 1
-        low, high = (low, LARGEST) if counts_up else (-math.inf, math.inf)
-    return replace(
-        before,
-        shape=_merged_shape(before, after),
-        content=before.content if before.content == after.content else None,
-        low=low,
-        high=high,
-        finite=before.finite and after.finite,
-        number=before.number and after.number,
-        varies=before.varies or after.varies,
-        fixed=False,
-        exact=before.exact and after.exact,
-        filled=before.filled and after.filled,
-        value=None,
-        alias="",
-        operator="",
-        inputs=(),
-        unproven=before.unproven or after.unproven,
-    )
-
-
-def _merged_shape(before: Facts, after: Facts) -> Shape | None:
-    """Sizes that stay the same; a list has the shape of its elements once they are set."""
-    if before.operator == "TensorListReserve":
-        return after.shape
-    if before.shape is None or after.shape is None or len(before.shape) != len(after.shape):
-        return None
-    return tuple(one if one == other else None for one, other in zip(before.shape, after.shape, strict=True))
-
-
-def _in_order(frame: _Frame, wanted: Sequence[str]) -> Iterator[str]:
-    """The operators that tensors need, each behind its own inputs."""
-    state: dict[str, bool] = dict.fromkeys(frame.results, True)
-    stack = [name for reference in reversed(wanted) if (name := _node_name(frame, reference))]
-    while stack:
-        name = stack[-1]
-        if state.get(name):
-            stack.pop()
-            continue
-        if name in state:
-            state[name] = True
-            stack.pop()
-            yield name
-            continue
-        state[name] = False
-        needed = (_node_name(frame, reference) for reference in frame.nodes[name].input)
-        stack += [other for other in needed if other and other not in state]
-
-
-def _node_name(frame: _Frame, reference: str) -> str:
-    """The operator that a reference names; empty for an argument and for what is fed."""
-    if reference in frame.arguments or (not reference.startswith("^") and _port(reference) in frame.fed):
-        return ""
-    name = reference.removeprefix("^").partition(":")[0]
-    return name if name in frame.nodes else ""
-
-
-def _port(reference: str) -> tuple[str, int]:
-    name, *rest = reference.split(":")
-    return name, int(rest[-1]) if rest else 0
 
 
 def _type_name(node: graph_pb2.NodeDef) -> str:

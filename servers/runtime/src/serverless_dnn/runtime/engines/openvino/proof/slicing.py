@@ -7,10 +7,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from serverless_dnn.runtime.engines.openvino.sizes import FreeSize, Shape, Size, smallest_of
+from serverless_dnn.runtime.engines.openvino.proof.sizes import FreeSize, Shape, Size, smallest_of
 
 if TYPE_CHECKING:
-    from serverless_dnn.runtime.engines.openvino.call import Call
+    from serverless_dnn.runtime.engines.openvino.proof.call import Call
 
 
 @dataclass(frozen=True)

@@ -9,9 +9,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from serverless_dnn.protos.v1 import graph_pb2, tensor_pb2
-from serverless_dnn.runtime.engines.openvino.facts import Facts, Number
-from serverless_dnn.runtime.engines.openvino.shapes import inferred_content, inferred_shape, merged_shape
-from serverless_dnn.runtime.engines.openvino.sizes import (
+from serverless_dnn.runtime.engines.openvino.proof.contents import inferred_content
+from serverless_dnn.runtime.engines.openvino.proof.facts import Facts, Number
+from serverless_dnn.runtime.engines.openvino.proof.shapes import inferred_shape, merged_shape
+from serverless_dnn.runtime.engines.openvino.proof.sizes import (
     FreeSize,
     Shape,
     is_never_empty,

@@ -6,17 +6,17 @@ computed of sizes before stays half changed. So every size that has to be equal 
 
 from typing import TYPE_CHECKING
 
-from serverless_dnn.runtime.engines.openvino.shapes import (
+from serverless_dnn.runtime.engines.openvino.proof.shapes import (
     STRETCHED,
     WINDOWS,
     einsum_sizes,
     inner_sizes,
     stretched_shape,
 )
-from serverless_dnn.runtime.engines.openvino.sizes import Shape, Size, divided, multiplied, smallest_of, total
+from serverless_dnn.runtime.engines.openvino.proof.sizes import Shape, Size, divided, multiplied, smallest_of, total
 
 if TYPE_CHECKING:
-    from serverless_dnn.runtime.engines.openvino.call import Call
+    from serverless_dnn.runtime.engines.openvino.proof.call import Call
 
 _TRANSPOSED_WINDOWS = frozenset({"Conv2DBackpropInput", "Conv3DBackpropInputV2"})
 _PRODUCTS = frozenset({"MatMul", "BatchMatMulV2", "BatchMatMulV3"})

@@ -10,11 +10,12 @@ from typing import Any
 import numpy as np
 
 from serverless_dnn.protos.v1 import tensor_pb2
-from serverless_dnn.runtime.engines.openvino.facts import Number
-from serverless_dnn.runtime.engines.openvino.guards import Guard
-from serverless_dnn.runtime.engines.openvino.index_bounds import IndexBounds, bound_inputs
-from serverless_dnn.runtime.engines.openvino.rules import is_integer
-from serverless_dnn.runtime.engines.openvino.trace import FreeSizes, Seen, Trace
+from serverless_dnn.runtime.engines.openvino.proof.facts import Number
+from serverless_dnn.runtime.engines.openvino.proof.free_sizes import FreeSizes
+from serverless_dnn.runtime.engines.openvino.proof.guards import Guard
+from serverless_dnn.runtime.engines.openvino.proof.index_bounds import IndexBounds, bound_inputs
+from serverless_dnn.runtime.engines.openvino.proof.rules.base import is_integer
+from serverless_dnn.runtime.engines.openvino.proof.trace import Seen, Trace
 from serverless_dnn.runtime.errors import ResourceExhaustedError
 from serverless_dnn.runtime.saved_model.graph import Graph, reached_operators, read_graph
 from serverless_dnn.runtime.signature import DEFAULT_SIGNATURE, Signature, TensorSpec
@@ -23,7 +24,7 @@ from serverless_dnn.runtime.signature import DEFAULT_SIGNATURE, Signature, Tenso
 _MAX_FLOAT = 1e10
 _INT32 = (-(2**31), 2**31 - 1)
 # Free dimensions are tried at least so large, until every window fits.
-_DIMENSIONS = (8, 32, 128)
+_DIMENSIONS = (2, 4, 8, 16, 32, 64, 128, 256)
 # Integers are tried within these bounds, one after another, until all that is computed of them is exact.
 _INTEGER_BOUNDS = (1 << 24, 1 << 20, 1 << 16, 1 << 12, 1 << 8)
 _SHORT_TYPES: Mapping[int, tuple[Number, Number]] = {
@@ -113,7 +114,7 @@ def analyse(version_folder: Path, signatures: Mapping[str, Signature]) -> Analys
     reasons = [*_ambiguous_names(signature), *_writes(graph, signatures), *trace.reasons]
     return Analysis(
         tuple(dict.fromkeys(reasons)),
-        tuple(f"operator {name} {why}" for name, why in trace.unsafe.items()),
+        tuple(trace.unsafe),
         tuple(_guard(spec, assumed) for spec in signature.inputs.values()),
         _shared_places(signature) if assumed.sizes.shared else (),
         () if reasons else _same_functions(trace, signatures),
@@ -166,6 +167,22 @@ def _prove(graph: Graph, signature: Signature) -> tuple[Trace, _Assumed]:
         again = _followed(graph, signature, tried)
         if len(again.reasons) < len(trace.reasons):
             trace, assumed = again, tried
+    if not trace.reasons and assumed.sizes.smallest > 1:
+        trace, assumed = _least(graph, signature, trace, assumed)
+    return trace, assumed
+
+
+def _least(graph: Graph, signature: Signature, trace: Trace, assumed: _Assumed) -> tuple[Trace, _Assumed]:
+    """Find the smallest sizes for which every window fits: below them TensorFlow refuses, or ends the process."""
+    too_small = assumed.sizes.smallest // 2
+    while assumed.sizes.smallest - too_small > 1:
+        middle = (assumed.sizes.smallest + too_small) // 2
+        tried = replace(assumed, sizes=replace(assumed.sizes, smallest=middle))
+        again = _followed(graph, signature, tried)
+        if again.reasons:
+            too_small = middle
+        else:
+            trace, assumed = again, tried
     return trace, assumed
 
 
@@ -178,7 +195,7 @@ def _narrower(assumed: _Assumed, trace: Trace, signature: Signature) -> Iterator
     if _shared_places(signature):
         sizes = replace(sizes, shared=True)
         yield replace(assumed, sizes=sizes)
-    if any(spec.shape is None or None in spec.shape[1:] for spec in signature.inputs.values()):
+    if any(None in (spec.shape or ())[1:] for spec in signature.inputs.values()):
         for smallest in _DIMENSIONS:
             yield replace(assumed, sizes=replace(sizes, smallest=smallest))
     free = [a for a, s in signature.inputs.items() if is_integer(s.data_type) and a not in assumed.indices]

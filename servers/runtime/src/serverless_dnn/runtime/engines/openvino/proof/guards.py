@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from serverless_dnn.runtime.engines.openvino.facts import Number
-from serverless_dnn.runtime.engines.openvino.sizes import LARGEST, MOST_ELEMENTS
+from serverless_dnn.runtime.engines.openvino.proof.facts import Number
+from serverless_dnn.runtime.engines.openvino.proof.sizes import LARGEST, MOST_ELEMENTS
 from serverless_dnn.runtime.errors import InvalidArgumentError
 
 # Elements that are still in the caches when the largest is looked for after the smallest.
@@ -27,7 +27,7 @@ class Guard:
         rows: Where the values are indices as they are: of how many rows. Others are then the caller's mistake, with
             TensorFlow's own error; without, TensorFlow is to answer.
         free: Its dimensions of free size but the first.
-        smallest: None of those is smaller.
+        smallest: None of those is smaller; others are the caller's mistake.
         largest: None of those is larger.
     """
 
@@ -49,7 +49,8 @@ class Guard:
             The reason; empty when there is none.
 
         Raises:
-            InvalidArgumentError: The values are indices, and one is out of range; in TensorFlow's words.
+            InvalidArgumentError: The values are indices, and one is out of range, in TensorFlow's words; or a size is
+                too small for the model.
         """
         if (objection := self._shape_objection(array)) or array.dtype.kind == "b":
             return objection
@@ -69,10 +70,15 @@ class Guard:
         if array.size > MOST_ELEMENTS or max(array.shape, default=0) > LARGEST:
             return f"input {self.alias} has the shape {list(array.shape)}, which is larger than what is proven"
         for axis in self.free:
-            if axis < array.ndim and not self.smallest <= array.shape[axis] <= self.largest:
+            if array.shape[axis] < self.smallest:
+                raise InvalidArgumentError(
+                    f"input {self.alias} has the shape {list(array.shape)}, and the model's windows, slices or borders "
+                    f"need dimension {axis} to be at least {self.smallest}"
+                )
+            if array.shape[axis] > self.largest:
                 return (
-                    f"input {self.alias} has the shape {list(array.shape)}, and dimension {axis} is proven for "
-                    f"{self.smallest} to {self.largest}"
+                    f"input {self.alias} has the shape {list(array.shape)}, and dimension {axis} is proven up to "
+                    f"{self.largest}"
                 )
         return ""
 

@@ -4,8 +4,8 @@ from collections.abc import MutableMapping
 from dataclasses import dataclass
 
 from serverless_dnn.protos.v1 import tensor_pb2
-from serverless_dnn.runtime.engines.openvino.facts import Facts, Number
-from serverless_dnn.runtime.engines.openvino.rules import wrapped_index
+from serverless_dnn.runtime.engines.openvino.proof.facts import Facts, Number
+from serverless_dnn.runtime.engines.openvino.proof.rules.choices import wrapped_index
 
 # Their outputs hold elements of their inputs, and no others.
 _COPYING = frozenset(

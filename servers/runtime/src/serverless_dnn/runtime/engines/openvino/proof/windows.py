@@ -2,10 +2,10 @@
 
 from typing import TYPE_CHECKING
 
-from serverless_dnn.runtime.engines.openvino.sizes import Shape, Size, changed, largest_of, smallest_of
+from serverless_dnn.runtime.engines.openvino.proof.sizes import Shape, Size, changed, largest_of, smallest_of
 
 if TYPE_CHECKING:
-    from serverless_dnn.runtime.engines.openvino.call import Call
+    from serverless_dnn.runtime.engines.openvino.proof.call import Call
 
 
 def window_shape(call: "Call") -> Shape | None:

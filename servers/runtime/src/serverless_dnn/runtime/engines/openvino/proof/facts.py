@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from serverless_dnn.runtime.engines.openvino.sizes import Shape
+from serverless_dnn.runtime.engines.openvino.proof.sizes import Shape
 
 Number = int | float
 

@@ -1,0 +1,43 @@
+"""What is assumed of sizes that a signature leaves open."""
+
+import math
+from dataclasses import dataclass
+
+from serverless_dnn.runtime.engines.openvino.proof.sizes import LARGEST, MOST_ELEMENTS, FreeSize, Shape
+from serverless_dnn.runtime.signature import TensorSpec
+
+
+@dataclass(frozen=True)
+class FreeSizes:
+    """What is assumed of the free sizes of a signature's inputs.
+
+    Attributes:
+        smallest: None but a first one is smaller.
+        largest: None but a first one is larger.
+        shared: First ones are equal in all inputs, others at the same place of inputs of one rank.
+    """
+
+    smallest: int = 1
+    largest: int = LARGEST
+    shared: bool = False
+
+    def named(self, spec: TensorSpec) -> Shape | None:
+        """The shape of an input, with names for its free sizes.
+
+        Args:
+            spec: The input.
+        """
+        if spec.shape is None:
+            return None
+        return tuple(self._named(spec, axis) if size is None else size for axis, size in enumerate(spec.shape))
+
+    def _named(self, spec: TensorSpec, axis: int) -> FreeSize:
+        shape = spec.shape or ()
+        name = f"{spec.name}.{axis}" if not self.shared else f"{len(shape)}.{axis}" if axis else "batch"
+        # The more elements the other dimensions have, the smaller this one is.
+        largest = min(LARGEST, MOST_ELEMENTS // math.prod(size or 1 for size in shape))
+        return (
+            FreeSize((name,), 1, self.smallest, min(largest, self.largest))
+            if axis
+            else FreeSize((name,), 1, 1, largest)
+        )

@@ -1,0 +1,53 @@
+"""What OpenVINO must not run, whoever asks for it: operators that end the process, or use memory without bounds.
+
+Each was seen to do so with OpenVINO 2026.4 for inputs that any caller may send. What ends a process takes all of its
+models along, and what reads outside of its tensor tells one caller what another one sent.
+"""
+
+from collections.abc import Mapping
+from types import MappingProxyType
+
+_ENDS, _READS = "ends the process", "reads memory outside of its tensors"
+_OUT_OF_RANGE = "for values out of range"
+
+ALWAYS: Mapping[str, str] = MappingProxyType(
+    {
+        "GatherNd": f"{_READS} {_OUT_OF_RANGE}",
+        "DynamicPartition": f"{_ENDS} {_OUT_OF_RANGE}",
+        "InvertPermutation": f"{_ENDS} {_OUT_OF_RANGE}",
+        "SparseSegmentMean": f"{_ENDS} {_OUT_OF_RANGE}",
+        "SparseSegmentSum": f"{_ENDS} {_OUT_OF_RANGE}",
+        "SparseSegmentSqrtN": f"{_ENDS} {_OUT_OF_RANGE}",
+        "SegmentSum": f"{_ENDS} {_OUT_OF_RANGE}",
+        "UnsortedSegmentMax": f"{_ENDS} {_OUT_OF_RANGE}",
+        "UnsortedSegmentMin": f"{_ENDS} {_OUT_OF_RANGE}",
+        "UnsortedSegmentProd": f"{_ENDS} {_OUT_OF_RANGE}",
+        "UnsortedSegmentSum": f"{_ENDS} {_OUT_OF_RANGE}",
+        "NonMaxSuppressionV4": _ENDS,
+        "NonMaxSuppressionV5": _ENDS,
+        "CombinedNonMaxSuppression": _ENDS,
+        "CTCGreedyDecoder": _ENDS,
+        "CTCBeamSearchDecoder": _ENDS,
+        "IRFFT": f"{_ENDS} for a length of zero",
+        "IRFFT2D": f"{_ENDS} for a length of zero",
+        "IRFFT3D": f"{_ENDS} for a length of zero",
+    }
+)
+"""Operators that are never run, with what they do."""
+
+WITH_PARAMETERS = frozenset(
+    {
+        *("Tile", "Range", "Fill", "BroadcastTo", "Pad", "PadV2", "MirrorPad", "OneHot", "TopKV2", "SpaceToBatchND"),
+        *("BatchToSpaceND", "ResizeBilinear", "ResizeNearestNeighbor", "Conv2DBackpropInput"),
+        *("Conv3DBackpropInputV2", "TensorListReserve", "TensorListGetItem", "TensorListSetItem"),
+    }
+)
+"""Operators that are not run with a size, or another parameter, that inputs decide: it is not checked."""
+
+WITH_MISFITS = frozenset(
+    {
+        *("MatMul", "BatchMatMulV2", "BatchMatMulV3", "Einsum", "Conv2D", "Conv3D", "DepthwiseConv2dNative", "BiasAdd"),
+        *("MaxPool", "AvgPool", "MaxPool3D", "AvgPool3D", "FusedBatchNormV3"),
+    }
+)
+"""Operators that are not run where the sizes of their inputs may not fit: they are not checked either."""
