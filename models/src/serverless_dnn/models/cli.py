@@ -108,8 +108,8 @@ def compile_models(folder: Path, cache_folder: Path, precision: str) -> None:
     """Compile the models in FOLDER for OpenVINO ahead of a server's first start, such as at image build.
 
     Needs serverless-dnn-runtime[openvino] in the same environment; with TensorFlow as well, the answers of both engines
-    are compared, and a model that OpenVINO answers otherwise is refused. Servers find the result with --cache-folder, if they
-    have the same OpenVINO version, precision and CPU instructions.
+    are compared, and a model that OpenVINO answers otherwise is refused. Servers find the result with --cache-folder,
+    if they have the same OpenVINO version, precision and CPU instructions.
 
     \b
     Examples:

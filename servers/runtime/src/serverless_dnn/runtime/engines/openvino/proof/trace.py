@@ -240,9 +240,9 @@ class Trace:
             if len(after) != len(variables):
                 return _unknown(node)
             # What still grows in the second round is not bounded at all.
-            merged = tuple(merged(*pair, widen=round_number > 0) for pair in zip(variables, after, strict=True))
-            stable = all(same_bounds(*pair) for pair in zip(variables, merged, strict=True))
-            variables = merged
+            joined = tuple(merged(*pair, widen=round_number > 0) for pair in zip(variables, after, strict=True))
+            stable = all(same_bounds(*pair) for pair in zip(variables, joined, strict=True))
+            variables = joined
             if stable:
                 break
         else:
