@@ -145,7 +145,7 @@ OPERATORS: Mapping[str, Operator] = MappingProxyType(
         "Sqrt": _of_each(arithmetic.takes_root),
         "Rsqrt": _of_each(arithmetic.needs_positive),
         "Reciprocal": _of_each(arithmetic.needs_positive),
-        "Log": _of_each(arithmetic.needs_positive),
+        "Log": _of_each(arithmetic.takes_logarithm),
         "Exp": _of_each(arithmetic.exponentiates),
         "Expm1": _of_each(arithmetic.exponentiates),
         "Pow": _of_each(arithmetic.raises_to_power),

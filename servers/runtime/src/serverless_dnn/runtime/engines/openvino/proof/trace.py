@@ -192,6 +192,8 @@ class Trace:
             call.objections.append("may see NaN made before it")
         if not operator.passes_empty and not all(facts.filled for facts in varying):
             call.objections.append("may see a tensor without elements")
+        if not all(facts.finite for facts in call.data if not facts.varies):
+            call.objections.append("takes a constant that is NaN or infinite")
 
     def _check_indices(self, call: Call, indices: Facts) -> None:
         axis = call.inputs[2].scalar if len(call.inputs) > 2 else 0

@@ -3,6 +3,8 @@
 import math
 from dataclasses import replace
 
+import numpy as np
+
 from serverless_dnn.protos.v1 import tensor_pb2
 from serverless_dnn.runtime.engines.openvino.proof.call import Call
 from serverless_dnn.runtime.engines.openvino.proof.facts import Facts, Number, product
@@ -14,6 +16,9 @@ _MAX_EXPONENT = 80.0
 # Dividing an input by less than this may overflow.
 _SMALLEST_DIVISOR = 1e-25
 _MAX_ANGLE = 1e4
+# What float32 holds, with room for what is computed next.
+_MAX_FLOAT = 1e37
+_SMALLEST_SCALE = 1e-12
 
 
 def adds(call: Call) -> Results:
@@ -29,10 +34,20 @@ def adds(call: Call) -> Results:
 
 
 def multiplies(call: Call) -> Results:
-    """A product."""
+    """A product, whose constants OpenVINO may multiply with each other first."""
     left, right = call.inputs[0], call.inputs[1]
+    _check_scale(call, left, right)
     low, high = product(left.within, right.within)
     return [_computed(call, max(low, 0) if left is right else low, high)]
+
+
+def _check_scale(call: Call, *factors: Facts) -> None:
+    for factor in factors:
+        if factor.varies or factor.value is None or factor.value.dtype.kind != "f":
+            continue
+        sizes = np.abs(factor.value[factor.value != 0])
+        if sizes.size and not (sizes.min() >= _SMALLEST_SCALE and sizes.max() <= 1 / _SMALLEST_SCALE):
+            call.objections.append("scales by a constant so small or large that several of them leave float32's range")
 
 
 def squares(call: Call) -> Results:
@@ -80,6 +95,7 @@ def clips_below(high: Number) -> Rule:
 def divides(call: Call) -> Results:
     """A quotient, finite where the divisor keeps away from zero."""
     above, below = call.inputs[0], call.inputs[1]
+    _check_scale(call, above, below)
     away = below.low >= _SMALLEST_DIVISOR or below.high <= -_SMALLEST_DIVISOR
     finite = (away or (not below.varies and 0 not in below.within)) and above.finite and below.finite
     low, high = (-_INFINITE, _INFINITE)
@@ -89,16 +105,24 @@ def divides(call: Call) -> Results:
 
 
 def needs_positive(call: Call) -> Results:
-    """Reciprocal, Rsqrt and Log, finite for values well above zero."""
+    """Reciprocal and Rsqrt, finite for values well above zero."""
     known = call.inputs[0]
     return [
         call.result(
-            -_INFINITE if call.node.op in ("Log", "Reciprocal") else 0,
+            -_INFINITE if call.node.op == "Reciprocal" else 0,
             finite=known.finite and (known.low >= _SMALLEST_DIVISOR or not known.varies),
             # Of zero they are infinite.
             number=known.number and known.low >= 0,
         )
     ]
+
+
+def takes_logarithm(call: Call) -> Results:
+    """Log of values well above zero; TensorFlow makes one operator of Softmax and Log, which has other small values."""
+    known = call.inputs[0]
+    if known.varies and known.low < _SMALLEST_DIVISOR:
+        call.objections.append("takes the logarithm of values that may be zero or less")
+    return [call.result()]
 
 
 def takes_root(call: Call) -> Results:
@@ -178,10 +202,12 @@ def _bounded_result(result: Facts) -> Facts:
 def _computed(call: Call, low: Number, high: Number, *, exact: bool = False) -> Facts:
     """An element computed of others, which has to be exact where it is an integer."""
     low, high = (-_INFINITE if math.isnan(low) else low), (_INFINITE if math.isnan(high) else high)
+    overflows = any(_MAX_FLOAT < abs(bound) < _INFINITE for bound in (low, high))
     keeps = exact or len(call.data) == 1
     result = call.result(
         low,
         high,
+        finite=False if overflows else None,
         # Infinities of both signs add up to NaN, and zero times infinity is NaN as well.
         number=keeps and all(facts.number for facts in call.data),
         exact=exact or is_integer(call.data[0].data_type),
