@@ -246,6 +246,9 @@ def _guard(spec: TensorSpec, assumed: _Assumed) -> Guard:
 
 def _ambiguous_names(signature: Signature) -> Sequence[str]:
     """OpenVINO finds tensors by the signature's names and by the graph's, which must then not be each other's."""
+    for alias in signature.inputs.keys() & signature.outputs.keys():
+        if signature.inputs[alias].graph_name != signature.outputs[alias].graph_name:
+            return [f"{alias} names an input and another tensor among the outputs"]
     tensors = [*signature.inputs.values(), *signature.outputs.values()]
     for spec in tensors:
         for other in tensors:
