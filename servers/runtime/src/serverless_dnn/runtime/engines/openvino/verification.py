@@ -127,10 +127,10 @@ def _shape(spec: TensorSpec, batch: int, size: int, guard: Guard) -> tuple[int, 
 
 def _values(random: np.random.Generator, spec: TensorSpec, shape: tuple[int, ...], guard: Guard) -> NDArray[Any]:
     if spec.dtype.kind == "b":
-        return random.random(shape) < 0.5
+        return np.asarray(random.random(shape) < 0.5)
     low, high = max(guard.low, -_LARGEST_SAMPLE_INTEGER), min(guard.high, _LARGEST_SAMPLE_INTEGER)
     if spec.dtype.kind in "iu":
-        return random.integers(max(int(low), 0), int(high), shape, endpoint=True).astype(spec.dtype)
+        return np.asarray(random.integers(max(int(low), 0), int(high), shape, endpoint=True), spec.dtype)
     # A picture is bright or dark; other numbers are around zero.
     numbers = random.random(shape) if len(shape) == 4 else random.normal(size=shape)
-    return np.clip(numbers, low, high).astype(spec.dtype)
+    return np.asarray(np.clip(numbers, low, high), spec.dtype)
