@@ -51,13 +51,15 @@ class OpenVinoModel:
         self._tensor, self._signature = openvino.Tensor, signature
         self._compile = partial(compile_model, openvino, version_folder, options.precision, threads)
         self._changing = Lock()
+        # With sizes that change from call to call, requests that compute at once write into each other's memory.
+        self._computing = Lock()
         with instance.starting("load"):
             compiled = self._compile(entry)
             self._use(compiled)
         self.info = EngineInfo(
             "openvino", openvino.__version__.split("-")[0], options.precision, threads, compiled_cache=compiled.cache
         )
-        self.concurrency = int(self._compiled.get_property("OPTIMAL_NUMBER_OF_INFER_REQUESTS"))
+        self.concurrency = 1
 
     def _use(self, compiled: Compiled) -> None:
         # The memory that a model from the cache reads its weights from must outlive it.
@@ -82,8 +84,9 @@ class OpenVinoModel:
         except RuntimeError as error:
             raise InvalidArgumentError(f"the model refused the inputs: {last_line(error)}") from error
         try:
-            # Shared: otherwise every output would be copied.
-            outputs = request.infer_request.infer(share_outputs=True).to_dict()
+            with self._computing:
+                # Shared: otherwise every output would be copied.
+                outputs = request.infer_request.infer(share_outputs=True).to_dict()
         except RuntimeError as error:
             self._start_anew(request)
             raise InvalidArgumentError(f"the model refused the inputs: {last_line(error)}") from error

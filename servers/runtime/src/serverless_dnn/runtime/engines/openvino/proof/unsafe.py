@@ -23,11 +23,17 @@ ALWAYS: Mapping[str, str] = MappingProxyType(
         "UnsortedSegmentMin": f"{_ENDS} {_OUT_OF_RANGE}",
         "UnsortedSegmentProd": f"{_ENDS} {_OUT_OF_RANGE}",
         "UnsortedSegmentSum": f"{_ENDS} {_OUT_OF_RANGE}",
+        "UnsortedSegmentMean": f"{_ENDS} {_OUT_OF_RANGE}",
+        "MatrixDiagV3": f"{_ENDS} while it is compiled",
+        "MatrixSetDiagV3": f"{_ENDS} while it is compiled",
         "NonMaxSuppressionV4": _ENDS,
         "NonMaxSuppressionV5": _ENDS,
         "CombinedNonMaxSuppression": _ENDS,
         "CTCGreedyDecoder": _ENDS,
         "CTCBeamSearchDecoder": _ENDS,
+        "RFFT": f"{_ENDS} for a length of zero",
+        "RFFT2D": f"{_ENDS} for a length of zero",
+        "RFFT3D": f"{_ENDS} for a length of zero",
         "IRFFT": f"{_ENDS} for a length of zero",
         "IRFFT2D": f"{_ENDS} for a length of zero",
         "IRFFT3D": f"{_ENDS} for a length of zero",
@@ -37,6 +43,7 @@ ALWAYS: Mapping[str, str] = MappingProxyType(
 
 WITH_PARAMETERS = frozenset(
     {
+        *("Slice", "StridedSlice", "SplitV"),
         *("Tile", "Range", "Fill", "BroadcastTo", "Pad", "PadV2", "MirrorPad", "OneHot", "TopKV2", "SpaceToBatchND"),
         *("BatchToSpaceND", "ResizeBilinear", "ResizeNearestNeighbor", "Conv2DBackpropInput"),
         *("Conv3DBackpropInputV2", "TensorListReserve", "TensorListGetItem", "TensorListSetItem"),
@@ -47,7 +54,7 @@ WITH_PARAMETERS = frozenset(
 WITH_MISFITS = frozenset(
     {
         *("MatMul", "BatchMatMulV2", "BatchMatMulV3", "Einsum", "Conv2D", "Conv3D", "DepthwiseConv2dNative", "BiasAdd"),
-        *("MaxPool", "AvgPool", "MaxPool3D", "AvgPool3D", "FusedBatchNormV3"),
+        *("MaxPool", "AvgPool", "MaxPool3D", "AvgPool3D", "FusedBatchNormV3", "SplitV"),
     }
 )
 """Operators that are not run where the sizes of their inputs may not fit: they are not checked either."""
