@@ -121,8 +121,11 @@ def _difference(expected: NDArray[Any], found: NDArray[Any], precision: str) -> 
 
 def _shape(spec: TensorSpec, batch: int, size: int, guard: Guard) -> tuple[int, ...]:
     shape = spec.shape if spec.shape is not None else (None,)
-    free = min(max(size, guard.smallest), guard.largest)
-    return tuple(fixed if fixed is not None else free if axis else batch for axis, fixed in enumerate(shape))
+    smallest = dict(guard.free)
+    return tuple(
+        fixed if fixed is not None else min(max(size, smallest.get(axis, 1)), guard.largest) if axis else batch
+        for axis, fixed in enumerate(shape)
+    )
 
 
 def _values(random: np.random.Generator, spec: TensorSpec, shape: tuple[int, ...], guard: Guard) -> NDArray[Any]:

@@ -75,7 +75,7 @@ class Analysis:
         Args:
             record: What it wrote.
         """
-        guards = tuple(Guard(**{**guard, "free": tuple(guard["free"])}) for guard in record["guards"])
+        guards = tuple(Guard(**{**guard, "free": tuple(map(tuple, guard["free"]))}) for guard in record["guards"])
         equal = tuple(tuple((alias, axis) for alias, axis in group) for group in record["equal"])
         return cls(tuple(record["reasons"]), tuple(record["unsafe"]), guards, equal, tuple(record["same"]))
 
@@ -174,15 +174,23 @@ def _prove(graph: Graph, signature: Signature) -> tuple[Trace, _Assumed]:
 
 def _least(graph: Graph, signature: Signature, trace: Trace, assumed: _Assumed) -> tuple[Trace, _Assumed]:
     """Find the smallest sizes for which every window fits: below them TensorFlow refuses, or ends the process."""
-    too_small = assumed.sizes.smallest // 2
-    while assumed.sizes.smallest - too_small > 1:
-        middle = (assumed.sizes.smallest + too_small) // 2
-        tried = replace(assumed, sizes=replace(assumed.sizes, smallest=middle))
-        again = _followed(graph, signature, tried)
-        if again.reasons:
-            too_small = middle
-        else:
-            trace, assumed = again, tried
+    places = [
+        (alias, axis)
+        for alias, spec in signature.inputs.items()
+        for axis, size in enumerate(spec.shape or ())
+        if axis and size is None
+    ]
+    for place in places:
+        too_small, enough = 0, assumed.sizes.smallest
+        while enough - too_small > 1:
+            middle = (enough + too_small) // 2
+            smaller = {**assumed.sizes.smaller, place: middle}
+            tried = replace(assumed, sizes=replace(assumed.sizes, smaller=smaller))
+            again = _followed(graph, signature, tried)
+            if again.reasons:
+                too_small = middle
+            else:
+                trace, assumed, enough = again, tried, middle
     return trace, assumed
 
 
@@ -238,8 +246,7 @@ def _guard(spec: TensorSpec, assumed: _Assumed) -> Guard:
         spec.name,
         *assumed.bounds[spec.name],
         index.rows if index is not None and in_place else None,
-        free,
-        assumed.sizes.smallest,
+        tuple((axis, assumed.sizes.at_least(spec, axis)) for axis in free),
         assumed.sizes.largest,
     )
 

@@ -1,7 +1,8 @@
 """What is assumed of sizes that a signature leaves open."""
 
 import math
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
 from serverless_dnn.runtime.engines.openvino.proof.sizes import LARGEST, MOST_ELEMENTS, FreeSize, Shape
 from serverless_dnn.runtime.signature import TensorSpec
@@ -13,11 +14,13 @@ class FreeSizes:
 
     Attributes:
         smallest: None but a first one is smaller.
+        smaller: Those that may be smaller than that, by input name and place.
         largest: None but a first one is larger.
         shared: First ones are equal in all inputs, others at the same place of inputs of one rank.
     """
 
     smallest: int = 1
+    smaller: Mapping[tuple[str, int], int] = field(default_factory=dict)
     largest: int = LARGEST
     shared: bool = False
 
@@ -31,13 +34,18 @@ class FreeSizes:
             return None
         return tuple(self._named(spec, axis) if size is None else size for axis, size in enumerate(spec.shape))
 
+    def at_least(self, spec: TensorSpec, axis: int) -> int:
+        """What a free size is at least.
+
+        Args:
+            spec: The input.
+            axis: The dimension.
+        """
+        return self.smaller.get((spec.name, axis), self.smallest) if axis else 1
+
     def _named(self, spec: TensorSpec, axis: int) -> FreeSize:
         shape = spec.shape or ()
         name = f"{spec.name}.{axis}" if not self.shared else f"{len(shape)}.{axis}" if axis else "batch"
         # The more elements the other dimensions have, the smaller this one is.
         largest = min(LARGEST, MOST_ELEMENTS // math.prod(size or 1 for size in shape))
-        return (
-            FreeSize((name,), 1, self.smallest, min(largest, self.largest))
-            if axis
-            else FreeSize((name,), 1, 1, largest)
-        )
+        return FreeSize((name,), 1, self.at_least(spec, axis), min(largest, self.largest) if axis else largest)

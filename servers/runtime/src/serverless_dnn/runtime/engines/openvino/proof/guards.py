@@ -26,8 +26,8 @@ class Guard:
         high: The largest.
         rows: Where the values are indices as they are: of how many rows. Others are then the caller's mistake, with
             TensorFlow's own error; without, TensorFlow is to answer.
-        free: Its dimensions of free size but the first.
-        smallest: None of those is smaller; others are the caller's mistake.
+        free: Its dimensions of free size but the first, and the smallest size of each; a smaller one is the caller's
+            mistake.
         largest: None of those is larger.
     """
 
@@ -35,8 +35,7 @@ class Guard:
     low: Number
     high: Number
     rows: int | None = None
-    free: tuple[int, ...] = ()
-    smallest: int = 1
+    free: tuple[tuple[int, int], ...] = ()
     largest: int = LARGEST
 
     def objection(self, array: NDArray[Any]) -> str:
@@ -69,11 +68,11 @@ class Guard:
             return f"input {self.alias} has no elements"
         if array.size > MOST_ELEMENTS or max(array.shape, default=0) > LARGEST:
             return f"input {self.alias} has the shape {list(array.shape)}, which is larger than what is proven"
-        for axis in self.free:
-            if array.shape[axis] < self.smallest:
+        for axis, smallest in self.free:
+            if array.shape[axis] < smallest:
                 raise InvalidArgumentError(
                     f"input {self.alias} has the shape {list(array.shape)}, and the model's windows, slices or borders "
-                    f"need dimension {axis} to be at least {self.smallest}"
+                    f"need dimension {axis} to be at least {smallest}"
                 )
             if array.shape[axis] > self.largest:
                 return (

@@ -23,9 +23,10 @@ _FLOAT = (_F32,)
 _FLOATS = (_F32, _BF16)
 _INTEGERS = (_I32, _I64)
 _NUMBERS = (_F32, *_INTEGERS)
-_COPIED = (*_FLOATS, *_INTEGERS, _U8, _BOOL)
+_COPIED = (_F32, *_INTEGERS, _U8, _BOOL)
 _CAST = (*_FLOATS, *_INTEGERS, _U8, _BOOL)
-_CHANNELS_LAST: Mapping[str, tuple[Any, ...]] = {"data_format": (b"NHWC", b"NDHWC")}
+_IMAGES: Mapping[str, tuple[Any, ...]] = {"data_format": (b"NHWC",)}
+_VOLUMES: Mapping[str, tuple[Any, ...]] = {"data_format": (b"NDHWC",)}
 
 
 Accepted = Literal["finite", "numbers", "all"]
@@ -70,8 +71,8 @@ def _reduction(types: tuple[int, ...] | None) -> Operator:
     return Operator(reductions.reduces, {} if types is None else {"T": types}, parameters=(1,))
 
 
-def _window(*parameters: int, types: tuple[int, ...] = _FLOAT, **attributes: tuple[Any, ...]) -> Operator:
-    return Operator(arithmetic.windows, {"T": types}, {**_CHANNELS_LAST, **attributes}, parameters)
+def _window(layout: Mapping[str, tuple[Any, ...]], types: tuple[int, ...] = _FLOAT) -> Operator:
+    return Operator(arithmetic.windows, {"T": types}, layout)
 
 
 _COMPARISON = _of_each(choices.compares, _NUMBERS, "numbers")
@@ -88,10 +89,9 @@ _HANDLE = Operator(copying.copies_one_to_one, accepts="all", passes_empty=True)
 OPERATORS: Mapping[str, Operator] = MappingProxyType(
     {
         # Values as they are
-        "Identity": _copying(copying.copies_one_to_one, types=(*_COPIED, *_HANDLES)),
+        "Identity": _copying(copying.copies_one_to_one, types=(*_COPIED, _BF16, *_HANDLES)),
         "IdentityN": _HANDLE,
         "StopGradient": _copying(copying.copies_one_to_one),
-        "PreventGradient": _copying(copying.copies_one_to_one),
         "PlaceholderWithDefault": Operator(copying.copies, {"dtype": _COPIED}),
         "VarHandleOp": Operator(copying.variable, {"dtype": _COPIED}),
         "ReadVariableOp": Operator(copying.copies, {"dtype": _COPIED}, accepts="all"),
@@ -115,8 +115,8 @@ OPERATORS: Mapping[str, Operator] = MappingProxyType(
         "MirrorPad": Operator(copying.mirrors, {"T": _NUMBERS}, parameters=(1,), accepts="all"),
         "SpaceToBatchND": Operator(copying.pads, {"T": _FLOAT}, parameters=(1, 2)),
         "BatchToSpaceND": Operator(copying.copies, {"T": _FLOAT}, parameters=(1, 2)),
-        "DepthToSpace": Operator(copying.copies, {"T": _FLOAT}, _CHANNELS_LAST),
-        "SpaceToDepth": Operator(copying.copies, {"T": _FLOAT}, _CHANNELS_LAST),
+        "DepthToSpace": Operator(copying.copies, {"T": _FLOAT}, _IMAGES),
+        "SpaceToDepth": Operator(copying.copies, {"T": _FLOAT}, _IMAGES),
         "GatherV2": Operator(copying.gathers, {"Tparams": _COPIED, "Tindices": _INTEGERS}, parameters=(2,), indices=1),
         "ResourceGather": Operator(copying.gathers, {"dtype": _COPIED, "Tindices": _INTEGERS}, indices=1),
         # Shapes, and tensors made of them
@@ -134,7 +134,7 @@ OPERATORS: Mapping[str, Operator] = MappingProxyType(
         "AddV2": _of_each(arithmetic.adds, (*_NUMBERS, _BF16), accepts="all"),
         "Sub": _of_each(arithmetic.adds, (*_NUMBERS, _BF16), accepts="all"),
         "Mul": _of_each(arithmetic.multiplies, (*_NUMBERS, _BF16), accepts="all"),
-        "BiasAdd": Operator(arithmetic.adds, {"T": _FLOATS}, _CHANNELS_LAST, accepts="all", passes_empty=True),
+        "BiasAdd": Operator(arithmetic.adds, {"T": _FLOATS}, _IMAGES, accepts="all", passes_empty=True),
         "RealDiv": _of_each(arithmetic.divides, accepts="all"),
         "Maximum": _of_each(arithmetic.takes_larger, _NUMBERS, "numbers"),
         "Minimum": _of_each(arithmetic.takes_smaller, _NUMBERS, "numbers"),
@@ -201,22 +201,22 @@ OPERATORS: Mapping[str, Operator] = MappingProxyType(
         "Cumsum": Operator(arithmetic.products, {"T": _FLOAT}, parameters=(1,)),
         # Neural networks
         "MatMul": Operator(arithmetic.products, {"T": _FLOATS}, accepts="all"),
-        "BatchMatMulV2": Operator(arithmetic.products, {"T": _FLOATS}),
+        "BatchMatMulV2": Operator(arithmetic.products, {"T": _FLOAT}),
         "BatchMatMulV3": Operator(arithmetic.products, {"Ta": _FLOAT, "Tb": _FLOAT, "Tout": _FLOAT}),
         "Einsum": Operator(arithmetic.products, {"T": _FLOAT}),
-        "Conv2D": _window(types=_FLOATS),
-        "Conv3D": _window(),
-        "DepthwiseConv2dNative": _window(),
-        "Conv2DBackpropInput": Operator(arithmetic.products, {"T": _FLOAT}, _CHANNELS_LAST, (0,)),
-        "Conv3DBackpropInputV2": Operator(arithmetic.products, {"T": _FLOAT}, _CHANNELS_LAST, (0,)),
-        "MaxPool": _window(),
-        "AvgPool": _window(),
-        "MaxPool3D": _window(),
-        "AvgPool3D": _window(),
+        "Conv2D": _window(_IMAGES, _FLOATS),
+        "Conv3D": _window(_VOLUMES),
+        "DepthwiseConv2dNative": _window(_IMAGES),
+        "Conv2DBackpropInput": Operator(arithmetic.products, {"T": _FLOAT}, _IMAGES, (0,)),
+        "Conv3DBackpropInputV2": Operator(arithmetic.products, {"T": _FLOAT}, _VOLUMES, (0,)),
+        "MaxPool": _window(_IMAGES),
+        "AvgPool": _window(_IMAGES),
+        "MaxPool3D": _window(_VOLUMES),
+        "AvgPool3D": _window(_VOLUMES),
         "FusedBatchNormV3": Operator(
             arithmetic.normalizes,
             {"T": _FLOAT, "U": _FLOAT},
-            _CHANNELS_LAST,
+            _IMAGES,
             outputs=("y", "batch_mean", "batch_variance", "reserve_space_1", "reserve_space_2", "reserve_space_3"),
         ),
         "ResizeBilinear": _RESIZE,

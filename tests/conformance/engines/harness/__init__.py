@@ -1,0 +1,1 @@
+"""Builds the corpus and asks the runtime, in processes of their own."""
