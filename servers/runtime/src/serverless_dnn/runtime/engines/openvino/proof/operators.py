@@ -17,7 +17,6 @@ from serverless_dnn.runtime.engines.openvino.proof.rules.base import Rule
 _F32, _BF16 = tensor_pb2.DT_FLOAT, tensor_pb2.DT_BFLOAT16
 _I32, _I64 = tensor_pb2.DT_INT32, tensor_pb2.DT_INT64
 _U8, _BOOL = tensor_pb2.DT_UINT8, tensor_pb2.DT_BOOL
-_HANDLES = (tensor_pb2.DT_RESOURCE, tensor_pb2.DT_VARIANT)
 
 _FLOAT = (_F32,)
 _FLOATS = (_F32, _BF16)
@@ -71,8 +70,8 @@ def _reduction(types: tuple[int, ...] | None) -> Operator:
     return Operator(reductions.reduces, {} if types is None else {"T": types}, parameters=(1,))
 
 
-def _window(layout: Mapping[str, tuple[Any, ...]], types: tuple[int, ...] = _FLOAT) -> Operator:
-    return Operator(arithmetic.windows, {"T": types}, layout)
+def _window(layout: Mapping[str, tuple[Any, ...]]) -> Operator:
+    return Operator(arithmetic.windows, {"T": _FLOAT}, layout)
 
 
 _COMPARISON = _of_each(choices.compares, _NUMBERS, "numbers")
@@ -89,12 +88,12 @@ _HANDLE = Operator(copying.copies_one_to_one, accepts="all", passes_empty=True)
 OPERATORS: Mapping[str, Operator] = MappingProxyType(
     {
         # Values as they are
-        "Identity": _copying(copying.copies_one_to_one, types=(*_COPIED, _BF16, *_HANDLES)),
+        "Identity": _copying(copying.copies_one_to_one, types=(*_COPIED, tensor_pb2.DT_VARIANT)),
         "IdentityN": _HANDLE,
-        "StopGradient": _copying(copying.copies_one_to_one),
-        "PlaceholderWithDefault": Operator(copying.copies, {"dtype": _COPIED}),
-        "VarHandleOp": Operator(copying.variable, {"dtype": _COPIED}),
-        "ReadVariableOp": Operator(copying.copies, {"dtype": _COPIED}, accepts="all"),
+        "StopGradient": _copying(copying.copies_one_to_one, types=_FLOAT),
+        "PlaceholderWithDefault": Operator(copying.copies, {"dtype": _FLOAT}),
+        "VarHandleOp": Operator(copying.variable, {"dtype": _FLOAT}),
+        "ReadVariableOp": Operator(copying.copies, {"dtype": _FLOAT}, accepts="all"),
         # Elements moved, repeated, left out
         "Reshape": _copying(copying.copies, 1),
         "Transpose": _copying(copying.copies, 1),
@@ -104,7 +103,7 @@ OPERATORS: Mapping[str, Operator] = MappingProxyType(
         "Pack": _copying(),
         "Unpack": _copying(),
         "Split": _copying(copying.copies, 0),
-        "SplitV": _copying(copying.copies, 1, 2),
+        "SplitV": _copying(copying.copies, 1, 2, types=_FLOAT),
         "Slice": _copying(copying.slices_exactly, 1, 2),
         "StridedSlice": _copying(copying.folded, 1, 2, 3),
         "Tile": _copying(copying.copies, 1),
@@ -118,21 +117,21 @@ OPERATORS: Mapping[str, Operator] = MappingProxyType(
         "DepthToSpace": Operator(copying.copies, {"T": _FLOAT}, _IMAGES),
         "SpaceToDepth": Operator(copying.copies, {"T": _FLOAT}, _IMAGES),
         "GatherV2": Operator(copying.gathers, {"Tparams": _COPIED, "Tindices": _INTEGERS}, parameters=(2,), indices=1),
-        "ResourceGather": Operator(copying.gathers, {"dtype": _COPIED, "Tindices": _INTEGERS}, indices=1),
+        "ResourceGather": Operator(copying.gathers, {"dtype": _FLOAT, "Tindices": _INTEGERS}, indices=1),
         # Shapes, and tensors made of them
         "Shape": Operator(of_shapes.shape, {"out_type": _INTEGERS}, accepts="all", passes_empty=True),
         "Size": Operator(of_shapes.shape, {"out_type": _INTEGERS}, accepts="all", passes_empty=True),
-        "ZerosLike": _copying(of_shapes.like(0)),
-        "OnesLike": _copying(of_shapes.like(1)),
+        "ZerosLike": _copying(of_shapes.like(0), types=_NUMBERS),
+        "OnesLike": _copying(of_shapes.like(1), types=_NUMBERS),
         "Fill": Operator(of_shapes.fills, {"T": _COPIED}, parameters=(0,), passes_empty=True),
         "Range": Operator(of_shapes.counts, {"Tidx": _INTEGERS}, parameters=(0, 1, 2)),
         "MatrixBandPart": Operator(copying.masks_band, {"T": (_F32, _BOOL)}),
         "FloorDiv": _of_each(of_shapes.only_of_shapes, _INTEGERS),
         "FloorMod": _of_each(of_shapes.only_of_shapes, _INTEGERS),
         # Arithmetic
-        "Add": _of_each(arithmetic.adds, (*_NUMBERS, _BF16), accepts="all"),
+        "Add": _of_each(arithmetic.adds, accepts="all"),
         "AddV2": _of_each(arithmetic.adds, (*_NUMBERS, _BF16), accepts="all"),
-        "Sub": _of_each(arithmetic.adds, (*_NUMBERS, _BF16), accepts="all"),
+        "Sub": _of_each(arithmetic.adds, _NUMBERS, accepts="all"),
         "Mul": _of_each(arithmetic.multiplies, (*_NUMBERS, _BF16), accepts="all"),
         "BiasAdd": Operator(arithmetic.adds, {"T": _FLOATS}, _IMAGES, accepts="all", passes_empty=True),
         "RealDiv": _of_each(arithmetic.divides, accepts="all"),
@@ -161,13 +160,13 @@ OPERATORS: Mapping[str, Operator] = MappingProxyType(
         "LeakyRelu": _of_each(arithmetic.products),
         "Elu": _of_each(arithmetic.bounded(-1, math.inf)),
         "Selu": _of_each(arithmetic.bounded(-2, math.inf)),
-        "Sigmoid": _of_each(arithmetic.bounded(0, 1), _FLOATS),
-        "Tanh": _of_each(arithmetic.bounded(-1, 1), _FLOATS),
+        "Sigmoid": _of_each(arithmetic.bounded(0, 1)),
+        "Tanh": _of_each(arithmetic.bounded(-1, 1)),
         "Erf": _of_each(arithmetic.bounded(-1, 1)),
         "Erfc": _of_each(arithmetic.bounded(0, 2)),
         "Softplus": _of_each(arithmetic.bounded(0, math.inf)),
         "Softsign": _of_each(arithmetic.bounded(-1, 1)),
-        "Softmax": _of_each(arithmetic.bounded(0, 1), _FLOATS),
+        "Softmax": _of_each(arithmetic.bounded(0, 1)),
         "LogSoftmax": _of_each(arithmetic.bounded(-math.inf, 0)),
         # Truth values and choices
         "Less": _COMPARISON,
@@ -202,9 +201,8 @@ OPERATORS: Mapping[str, Operator] = MappingProxyType(
         # Neural networks
         "MatMul": Operator(arithmetic.products, {"T": _FLOATS}, accepts="all"),
         "BatchMatMulV2": Operator(arithmetic.products, {"T": _FLOAT}),
-        "BatchMatMulV3": Operator(arithmetic.products, {"Ta": _FLOAT, "Tb": _FLOAT, "Tout": _FLOAT}),
         "Einsum": Operator(arithmetic.products, {"T": _FLOAT}),
-        "Conv2D": _window(_IMAGES, _FLOATS),
+        "Conv2D": _window(_IMAGES),
         "Conv3D": _window(_VOLUMES),
         "DepthwiseConv2dNative": _window(_IMAGES),
         "Conv2DBackpropInput": Operator(arithmetic.products, {"T": _FLOAT}, _IMAGES, (0,)),
@@ -222,10 +220,10 @@ OPERATORS: Mapping[str, Operator] = MappingProxyType(
         "ResizeBilinear": _RESIZE,
         "ResizeNearestNeighbor": _RESIZE,
         # Lists of tensors, which loops read and write
-        "TensorListReserve": Operator(copying.reserves_list, {"element_dtype": _NUMBERS}, parameters=(0, 1)),
-        "TensorListFromTensor": Operator(copying.keeps_list, {"element_dtype": (*_NUMBERS, _BOOL)}, parameters=(1,)),
-        "TensorListGetItem": Operator(copying.copies, {"element_dtype": (*_NUMBERS, _BOOL)}, parameters=(1, 2)),
-        "TensorListSetItem": Operator(copying.keeps_list, {"element_dtype": _NUMBERS}, parameters=(1,)),
-        "TensorListStack": Operator(copying.copies, {"element_dtype": _NUMBERS}, parameters=(1,)),
+        "TensorListReserve": Operator(copying.reserves_list, {"element_dtype": _FLOAT}, parameters=(0, 1)),
+        "TensorListFromTensor": Operator(copying.keeps_list, {"element_dtype": (_F32, _BOOL)}, parameters=(1,)),
+        "TensorListGetItem": Operator(copying.copies, {"element_dtype": (_F32, _BOOL)}, parameters=(1, 2)),
+        "TensorListSetItem": Operator(copying.keeps_list, {"element_dtype": _FLOAT}, parameters=(1,)),
+        "TensorListStack": Operator(copying.copies, {"element_dtype": _FLOAT}, parameters=(1,)),
     }
 )

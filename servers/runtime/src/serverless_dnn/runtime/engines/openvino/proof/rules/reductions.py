@@ -9,6 +9,7 @@ from serverless_dnn.runtime.engines.openvino.proof.rules.base import Results, is
 from serverless_dnn.runtime.engines.openvino.proof.sizes import LARGEST, largest_of
 
 _INFINITE = math.inf
+_MOST_FACTORS = 64
 
 
 def reduces(call: Call) -> Results:
@@ -22,14 +23,20 @@ def reduces(call: Call) -> Results:
         count = _count(known, axes)
         low, high = (product(bounds, (1, count))[side] for side, bounds in enumerate(((low, low), (high, high))))
     elif operator == "Prod":
-        low, high = (0 if low >= 0 else -_INFINITE), _INFINITE
-        if not known.varies and known.content is not None:
-            high = math.prod(largest_of(size) for size in known.content if size is not None)
+        low, high = _product_bounds(known, axes)
     if is_integer(known.data_type):
         if operator == "Mean" and known.varies:
             call.objections.append("is the mean of integers")
         call.check_exact_integers([known, call.result(low, high)])
     return [call.result(low, high, exact=operator in ("Max", "Min", "All", "Any"), filled=known.filled)]
+
+
+def _product_bounds(known: Facts, axes: Facts) -> tuple[Number, Number]:
+    if not known.varies and known.content is not None:
+        return 0, math.prod(largest_of(size) for size in known.content if size is not None)
+    count, farthest = _count(known, axes), max(abs(known.low), abs(known.high))
+    most = farthest**count if count <= _MOST_FACTORS and farthest < _INFINITE else _INFINITE
+    return (0 if known.low >= 0 else -most), most
 
 
 def _axes(known: Facts, axes: Facts) -> list[int] | None:
