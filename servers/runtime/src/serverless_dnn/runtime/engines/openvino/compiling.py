@@ -100,7 +100,7 @@ def compile_model(
         raise FailedPreconditionError(f"openvino cannot load {version_folder}: {_refusal(error)}") from error
 
 
-def last_line(error: RuntimeError) -> str:
+def last_line(error: Exception) -> str:
     """What an error of OpenVINO's says at its end, behind the places in its source.
 
     Args:

@@ -15,7 +15,7 @@ from serverless_dnn.runtime.engines.base import EngineInfo, EngineOptions
 from serverless_dnn.runtime.engines.openvino.compiled_cache import CacheEntry
 from serverless_dnn.runtime.engines.openvino.compiling import Compiled, compile_model, import_openvino, last_line
 from serverless_dnn.runtime.engines.openvino.shared_memory import shareable
-from serverless_dnn.runtime.errors import FailedPreconditionError, InvalidArgumentError
+from serverless_dnn.runtime.errors import FailedPreconditionError, InvalidArgumentError, ResourceExhaustedError
 from serverless_dnn.runtime.signature import Signature
 from serverless_dnn.runtime.timing import Instance
 
@@ -87,7 +87,11 @@ class OpenVinoModel:
             with self._computing:
                 # Shared: otherwise every output would be copied.
                 outputs = request.infer_request.infer(share_outputs=True).to_dict()
-        except RuntimeError as error:
+        except MemoryError as error:
+            self._start_anew(request)
+            raise ResourceExhaustedError("the answer takes more memory than there is") from error
+        except (RuntimeError, ValueError) as error:
+            # A ValueError is numpy's, of sizes that openvino made negative.
             self._start_anew(request)
             raise InvalidArgumentError(f"the model refused the inputs: {last_line(error)}") from error
         return {alias: _leased(outputs[port], lease) for alias, port in self._outputs.items()}

@@ -10,11 +10,12 @@ from typing import Any
 import numpy as np
 
 from serverless_dnn.protos.v1 import tensor_pb2
-from serverless_dnn.runtime.engines.openvino.proof.facts import Number
+from serverless_dnn.runtime.engines.openvino.proof.facts import Facts, Number
 from serverless_dnn.runtime.engines.openvino.proof.free_sizes import FreeSizes
 from serverless_dnn.runtime.engines.openvino.proof.guards import Guard
 from serverless_dnn.runtime.engines.openvino.proof.index_bounds import IndexBounds, bound_inputs
 from serverless_dnn.runtime.engines.openvino.proof.rules.base import is_integer
+from serverless_dnn.runtime.engines.openvino.proof.sizes import LARGEST
 from serverless_dnn.runtime.engines.openvino.proof.trace import Seen, Trace
 from serverless_dnn.runtime.errors import ResourceExhaustedError
 from serverless_dnn.runtime.saved_model.graph import Graph, reached_operators, read_graph
@@ -145,23 +146,28 @@ class _Assumed:
         bounds: Bounds of their values, by name.
         indices: Of those that hold indices, what keeps them in range.
         sizes: Of their free sizes.
+        constants: What is known of the graph's constants, whatever is assumed.
     """
 
     bounds: Mapping[str, tuple[Number, Number]]
     indices: Mapping[str, IndexBounds] = field(default_factory=dict)
     sizes: FreeSizes = field(default_factory=FreeSizes)
+    constants: dict[int, Facts] = field(default_factory=dict)
 
 
 def _prove(graph: Graph, signature: Signature) -> tuple[Trace, _Assumed]:
     """Follow a signature, assuming of its inputs what leaves no reason against it, if there is such a thing."""
     assumed = _Assumed({alias: _widest(spec) for alias, spec in signature.inputs.items()})
     trace = _followed(graph, signature, assumed)
-    indices: dict[str, IndexBounds] = {}
-    if trace.indices and all(bound_inputs(facts, rows, indices) for facts, rows in trace.indices):
+    if trace.indices or trace.limits:
+        indices: dict[str, IndexBounds] = {}
+        if not all(bound_inputs(facts, rows, indices) for facts, rows in trace.indices):
+            indices.clear()
         bounds = {alias: (found.low, found.high) for alias, found in indices.items()}
-        assumed = _Assumed({**assumed.bounds, **bounds}, indices)
+        sizes = FreeSizes(largest=min(trace.limits, default=LARGEST))
+        assumed = _Assumed({**assumed.bounds, **bounds}, indices, sizes, assumed.constants)
         trace = _followed(graph, signature, assumed)
-    for tried in _narrower(assumed, trace, signature):
+    for tried in _narrower(assumed, signature):
         if not trace.reasons:
             break
         again = _followed(graph, signature, tried)
@@ -194,12 +200,9 @@ def _least(graph: Graph, signature: Signature, trace: Trace, assumed: _Assumed) 
     return trace, assumed
 
 
-def _narrower(assumed: _Assumed, trace: Trace, signature: Signature) -> Iterator[_Assumed]:
+def _narrower(assumed: _Assumed, signature: Signature) -> Iterator[_Assumed]:
     """Assumptions to try, one after another: of free sizes first, of integers then."""
     sizes = assumed.sizes
-    if trace.limits:
-        sizes = replace(sizes, largest=min(trace.limits))
-        yield replace(assumed, sizes=sizes)
     if _shared_places(signature):
         sizes = replace(sizes, shared=True)
         yield replace(assumed, sizes=sizes)
@@ -224,7 +227,7 @@ def _shared_places(signature: Signature) -> tuple[tuple[tuple[str, int], ...], .
 
 
 def _followed(graph: Graph, signature: Signature, assumed: _Assumed) -> Trace:
-    trace = Trace(graph, assumed.bounds, assumed.sizes)
+    trace = Trace(graph, assumed.bounds, assumed.sizes, assumed.constants)
     for alias, facts in trace.outputs(signature).items():
         spec = signature.outputs[alias]
         if is_integer(spec.data_type) and facts.varies and not (_INT32[0] <= facts.low and facts.high <= _INT32[1]):

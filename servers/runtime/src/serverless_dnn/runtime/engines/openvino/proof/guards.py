@@ -64,6 +64,9 @@ class Guard:
         return f"input {self.alias} holds values from {low} to {high}, outside {self.low} to {self.high}"
 
     def _shape_objection(self, array: NDArray[Any]) -> str:
+        if not array.size and max(array.shape) > LARGEST:
+            # Loops over such a dimension take hours, and have nothing to do.
+            raise InvalidArgumentError(f"input {self.alias} has the shape {list(array.shape)}, and so no elements")
         if not array.size:
             return f"input {self.alias} has no elements"
         if array.size > MOST_ELEMENTS or max(array.shape, default=0) > LARGEST:

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cache
 
 from serverless_dnn.protos.dtypes import TensorCodecError, data_type_name
 from serverless_dnn.protos.tensor import decode_tensor
@@ -14,7 +15,7 @@ from serverless_dnn.runtime.engines.openvino.proof.loops import merged, same_bou
 from serverless_dnn.runtime.engines.openvino.proof.misfits import misfit
 from serverless_dnn.runtime.engines.openvino.proof.operators import OPERATORS, Operator
 from serverless_dnn.runtime.engines.openvino.proof.sizes import smallest_of
-from serverless_dnn.runtime.engines.openvino.proof.unsafe import ALWAYS, WITH_MISFITS, WITH_PARAMETERS
+from serverless_dnn.runtime.engines.openvino.proof.unsafe import ALWAYS, CHECKED_PARAMETERS, WITH_MISFITS
 from serverless_dnn.runtime.saved_model.graph import Graph, is_left_out
 from serverless_dnn.runtime.signature import Signature, TensorSpec
 
@@ -46,7 +47,8 @@ class Trace:
     Args:
         graph: The graph.
         bounds: Bounds of the values of inputs, by input name; the guards see to them.
-        smallest: No dimension of free size of an input, but the first, is smaller; likewise.
+        sizes: What is assumed of free sizes; likewise.
+        constants: What is known of the graph's constants, by the identity of their node; filled, for the next trace.
 
     Attributes:
         reasons: Why answers are not proven, in the order found, none twice.
@@ -56,7 +58,13 @@ class Trace:
         unsafe: Why OpenVINO must not run it, even when asked for by name; likewise.
     """
 
-    def __init__(self, graph: Graph, bounds: Mapping[str, tuple[Number, Number]], sizes: FreeSizes) -> None:
+    def __init__(
+        self,
+        graph: Graph,
+        bounds: Mapping[str, tuple[Number, Number]],
+        sizes: FreeSizes,
+        constants: dict[int, Facts],
+    ) -> None:
         self.reasons: dict[str, None] = {}
         self.operators: dict[tuple[str, str], Seen] = {}
         self.indices: list[tuple[Facts, int]] = []
@@ -65,6 +73,7 @@ class Trace:
         self._graph = graph
         self._bounds = bounds
         self._free_sizes = sizes
+        self._constants = constants
         self._inputs: dict[tuple[object, ...], Facts] = {}
         # Sources are the same whatever is fed, and calls of one function with the same arguments are one call: so two
         # signatures of one function are found to be the same.
@@ -132,7 +141,9 @@ class Trace:
         if node.op in _LOOPS:
             return self._loop(node, inputs)
         if node.op == "Const":
-            return [_constant(node)]
+            if id(node) not in self._constants:
+                self._constants[id(node)] = _constant(node)
+            return [self._constants[id(node)]]
         return () if node.op in _NOTHING else self._operator(node, inputs)
 
     def _operator(self, node: graph_pb2.NodeDef, inputs: tuple[Facts, ...]) -> Sequence[Facts]:
@@ -151,7 +162,7 @@ class Trace:
         return _unknown(node)
 
     def _refuse_parameters(self, node: graph_pb2.NodeDef) -> None:
-        if node.op in WITH_PARAMETERS:
+        if node.op not in CHECKED_PARAMETERS:
             why = "takes a size or another parameter from values of inputs, which openvino does not check"
             self.unsafe[f"operator {node.op} in node {node.name} {why}"] = None
 
@@ -297,6 +308,7 @@ def _type_name(node: graph_pb2.NodeDef) -> str:
     return ""
 
 
+@cache
 def shown_type(data_type: int) -> str:
     """A tensor type's name as TensorFlow's Python shows it.
 

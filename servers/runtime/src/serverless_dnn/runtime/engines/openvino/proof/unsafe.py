@@ -18,6 +18,10 @@ ALWAYS: Mapping[str, str] = MappingProxyType(
         "SparseSegmentMean": f"{_ENDS} {_OUT_OF_RANGE}",
         "SparseSegmentSum": f"{_ENDS} {_OUT_OF_RANGE}",
         "SparseSegmentSqrtN": f"{_ENDS} {_OUT_OF_RANGE}",
+        "SegmentMax": f"{_ENDS} {_OUT_OF_RANGE}",
+        "SegmentMean": f"{_ENDS} {_OUT_OF_RANGE}",
+        "SegmentMin": f"{_ENDS} {_OUT_OF_RANGE}",
+        "SegmentProd": f"{_ENDS} {_OUT_OF_RANGE}",
         "SegmentSum": f"{_ENDS} {_OUT_OF_RANGE}",
         "UnsortedSegmentMax": f"{_ENDS} {_OUT_OF_RANGE}",
         "UnsortedSegmentMin": f"{_ENDS} {_OUT_OF_RANGE}",
@@ -41,15 +45,8 @@ ALWAYS: Mapping[str, str] = MappingProxyType(
 )
 """Operators that are never run, with what they do."""
 
-WITH_PARAMETERS = frozenset(
-    {
-        *("Slice", "StridedSlice", "SplitV"),
-        *("Tile", "Range", "Fill", "BroadcastTo", "Pad", "PadV2", "MirrorPad", "OneHot", "TopKV2", "SpaceToBatchND"),
-        *("BatchToSpaceND", "ResizeBilinear", "ResizeNearestNeighbor", "Conv2DBackpropInput"),
-        *("Conv3DBackpropInputV2", "TensorListReserve", "TensorListGetItem", "TensorListSetItem"),
-    }
-)
-"""Operators that are not run with a size, or another parameter, that inputs decide: it is not checked."""
+CHECKED_PARAMETERS = frozenset({"Reshape"})
+"""Of the listed operators with parameters (sizes, axes, borders), those that check one that inputs decide."""
 
 WITH_MISFITS = frozenset(
     {
