@@ -9,11 +9,13 @@ import os
 import sys
 from collections.abc import Callable, Iterator
 from dataclasses import asdict
+from itertools import chain
 from pathlib import Path
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
 import click
+from app_rows import app_rows
 from batching_rows import batching_rows
 from codec_rows import codec_rows, wire_rows
 from engine_rows import engine_rows, thread_rows
@@ -33,7 +35,7 @@ _GROUPS: dict[str, Callable[[Path], Iterator[Row]]] = {
     "wire": lambda _models: wire_rows(),
     "client": lambda _models: client_rows(),
     "overhead": lambda _models: overhead_rows(),
-    "engine": engine_rows,
+    "engine": lambda models: chain(engine_rows(models), app_rows(models)),
     "threads": thread_rows,
     "serve": serve_rows,
     "cold": cold_rows,
@@ -48,11 +50,18 @@ _GROUPS: dict[str, Callable[[Path], Iterator[Row]]] = {
 @click.option(
     "--json", "json_path", type=click.Path(path_type=Path, dir_okay=False), help="Write the rows there as well."
 )
-@click.option("--models-dir", default=".cache/models", show_default=True, type=click.Path(path_type=Path))
+@click.option(
+    "--models-dir",
+    default=".cache/models",
+    show_default=True,
+    type=click.Path(path_type=Path),
+    help="The exported models; Keras applications are kept in a folder beside it, whose name ends in -keras.",
+)
 def main(names: tuple[str, ...], json_path: Path | None, models_dir: Path) -> None:
     """Measure the rows of the groups NAME, all by default.
 
-    The groups are codec, wire, client, overhead, engine, threads, serve, cold, batching, floor and peer.
+    The groups are codec, wire, client, overhead, engine, threads, serve, cold, batching, floor and peer. Group engine
+    has the paper's models and ten stock Keras applications.
     """
     if unknown := set(names) - set(_GROUPS):
         raise click.BadParameter(f"there are no rows {', '.join(sorted(unknown))}; there are {', '.join(_GROUPS)}")

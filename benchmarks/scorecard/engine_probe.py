@@ -1,15 +1,21 @@
 """One engine in a process of its own: two engines' thread pools in one process would disturb each other.
 
-Reads one line from stdin for each round, predicts once, and prints the seconds it took.
+Prints what runs the model as JSON. Then reads one line from stdin for each round, predicts as often as it says, and
+prints the seconds that one prediction took.
 """
 
+import json
 import sys
 import time
 from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
 
 from serverless_dnn.models.workload import make_request
 from serverless_dnn.runtime.engines import EngineOptions, load_model
-from serverless_dnn.runtime.signature import read_signatures
+from serverless_dnn.runtime.signature import Signature, read_signatures
 from serverless_dnn.runtime.timing import Instance
 
 
@@ -17,9 +23,11 @@ def main() -> None:
     """Load the model named by the arguments and answer rounds."""
     folder, name, engine, precision, graph, threads = sys.argv[1:7]
     signatures = read_signatures(Path(folder))
-    options = EngineOptions(name=engine, precision=precision, graph=graph, threads=int(threads) or None)  # type: ignore[arg-type]
-    model, inputs = load_model(Path(folder), signatures, options, Instance()), make_request(name)
     signature = signatures["serving_default"]
+    options = EngineOptions(name=engine, precision=precision, graph=graph, threads=int(threads) or None)  # type: ignore[arg-type]
+    model = load_model(Path(folder), signatures, options, Instance())
+    inputs = make_request(name) if name else _random_request(signature)
+    print(json.dumps({"engine": model.info.name, "reason": model.info.reason}), flush=True)
     for line in sys.stdin:
         # What ran between two rounds has emptied the caches: the first prediction does not count.
         model.run(signature, inputs)
@@ -27,6 +35,15 @@ def main() -> None:
         for _ in range(int(line)):
             model.run(signature, inputs)
         print((time.perf_counter_ns() - begin_ns) / 1e9 / int(line), flush=True)
+
+
+def _random_request(signature: Signature) -> dict[str, NDArray[Any]]:
+    """Numbers such as pixels have, for every input; 1 for every size that the signature leaves free."""
+    random = np.random.default_rng(0)
+    shapes = {
+        alias: [1 if size is None else size for size in spec.shape or ()] for alias, spec in signature.inputs.items()
+    }
+    return {alias: random.uniform(0, 255, shape).astype(np.float32) for alias, shape in shapes.items()}
 
 
 if __name__ == "__main__":

@@ -15,8 +15,11 @@ from serverless_dnn.runtime.signature import DEFAULT_SIGNATURE, read_signatures
 Entry = tuple[str, str, object]
 # TensorFlow leaves out an attribute that has its default value.
 _LEFT_OUT = {
-    "T": tensor_pb2.DT_FLOAT, "TI": tensor_pb2.DT_INT64, "Tidx": tensor_pb2.DT_INT32,
-    "out_type": tensor_pb2.DT_INT32, "output_type": tensor_pb2.DT_INT64,
+    "T": tensor_pb2.DT_FLOAT,
+    "TI": tensor_pb2.DT_INT64,
+    "Tidx": tensor_pb2.DT_INT32,
+    "out_type": tensor_pb2.DT_INT32,
+    "output_type": tensor_pb2.DT_INT64,
 }
 
 

@@ -30,6 +30,8 @@ ALWAYS: Mapping[str, str] = MappingProxyType(
         "UnsortedSegmentMean": f"{_ENDS} {_OUT_OF_RANGE}",
         "MatrixDiagV3": f"{_ENDS} while it is compiled",
         "MatrixSetDiagV3": f"{_ENDS} while it is compiled",
+        "NonMaxSuppressionV2": _ENDS,
+        "NonMaxSuppressionV3": _ENDS,
         "NonMaxSuppressionV4": _ENDS,
         "NonMaxSuppressionV5": _ENDS,
         "CombinedNonMaxSuppression": _ENDS,

@@ -1,0 +1,54 @@
+"""Stock Keras applications with the engine that ``auto`` chooses, against a call of TensorFlow's signature."""
+
+import statistics
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from pathlib import Path
+
+from engine_process import Rounds, Side, time_engines
+from keras_apps import APPS, build_app_if_missing
+from rows import Row, quartiles, ratio_row
+
+from serverless_dnn.runtime.engines import EngineOptions
+
+_BAR = 1.5
+_SIDES = {"tensorflow": EngineOptions(name="tensorflow"), "ours": EngineOptions(name="auto")}
+_ROUNDS = Rounds(predictions=3, counted=5, warm_up=1)
+
+
+def app_rows(models: Path, names: Sequence[str] = APPS) -> Iterator[Row]:
+    """``engine.apps.<application>``, which have no bar, and ``engine.apps.openvino_f32``, their geometric mean.
+
+    Args:
+        models: A folder of the exported models; the applications are kept beside it.
+        names: The applications.
+    """
+    folder = models.with_name(f"{models.name}-keras")
+    # All before the first is measured, and none while one is.
+    version_folders = {name: build_app_if_missing(name, folder) for name in names}
+    rows, ratios, elsewhere = [], [], []
+    for name, version_folder in version_folders.items():
+        timed = time_engines(version_folder, "", _SIDES, _ROUNDS)
+        reference, ours = timed["tensorflow"], timed["ours"]
+        if ours.engine != "openvino":
+            elsewhere.append(f"; {name}: {ours.engine}, {ours.reason}")
+        row = ratio_row(f"engine.apps.{name}", reference.seconds, ours.seconds, _BAR, _note(ours))
+        rows.append(replace(row, verdict="n/a"))
+        ratios.append([one / other for one, other in zip(reference.seconds, ours.seconds, strict=True)])
+        yield rows[-1]
+    value = statistics.geometric_mean(row.value for row in rows if row.value is not None)
+    yield Row(
+        "engine.apps.openvino_f32",
+        value,
+        _BAR,
+        "pass" if value >= _BAR else "short",
+        "x",
+        quartiles([statistics.geometric_mean(of_round) for of_round in zip(*ratios, strict=True)]),
+        _ROUNDS.counted,
+        f"geometric mean over {len(rows)} Keras applications with engine auto, batch 1{''.join(elsewhere)}",
+    )
+
+
+def _note(ours: Side) -> str:
+    chosen = ours.engine if ours.engine == "openvino" else f"{ours.engine}, because {ours.reason}"
+    return f"TensorFlow signature call / auto, which chose {chosen}; batch 1"

@@ -1,0 +1,47 @@
+"""Stock Keras applications as SavedModels, each built once."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+APPS = (
+    *("EfficientNetB0", "ResNet50", "MobileNetV3Small", "DenseNet121", "NASNetMobile"),
+    *("Xception", "ConvNeXtTiny", "MobileNetV2", "InceptionV3", "EfficientNetV2B0"),
+)
+"""Names in ``keras.applications``."""
+
+# Without weights to load, its shape of input is the one that the application was published with.
+_MAKE = """
+import sys
+import keras
+
+name, folder = sys.argv[1:]
+keras.utils.set_random_seed(0)
+getattr(keras.applications, name)(weights=None).export(folder, verbose=False)
+"""
+
+
+def build_app_if_missing(name: str, folder: Path) -> Path:
+    """Have an application on disk, with random weights, always the same.
+
+    Args:
+        name: One of ``APPS``.
+        folder: Holds a folder for each application.
+
+    Returns:
+        Its version folder.
+
+    Raises:
+        RuntimeError: It could not be built; says what its process said.
+    """
+    version_folder = folder / name / "1"
+    if not version_folder.exists():
+        print(f"building {name} in {version_folder}", file=sys.stderr, flush=True)
+        aside = version_folder.with_name("1.partial")
+        # A process of its own: TensorFlow stays out of this one.
+        command = [sys.executable, "-c", _MAKE, name, str(aside)]
+        done = subprocess.run(command, capture_output=True, text=True, check=False)
+        if done.returncode != 0:
+            raise RuntimeError(f"{name} could not be built: {done.stderr[-2000:]}")
+        aside.rename(version_folder)
+    return version_folder
