@@ -1,7 +1,7 @@
 """Stock Keras applications with the engine that ``auto`` chooses, against a call of TensorFlow's signature."""
 
 import statistics
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -16,7 +16,7 @@ _SIDES = {"tensorflow": EngineOptions(name="tensorflow"), "ours": EngineOptions(
 _ROUNDS = Rounds(predictions=3, counted=5, warm_up=1)
 
 
-def app_rows(models: Path, names: Sequence[str] = APPS) -> Iterator[Row]:
+def app_rows(models: Path, names: Iterable[str] = APPS) -> Iterator[Row]:
     """``engine.apps.<application>``, which have no bar, and ``engine.apps.openvino_f32``, their geometric mean.
 
     Args:

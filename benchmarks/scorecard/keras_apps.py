@@ -4,20 +4,21 @@ import subprocess
 import sys
 from pathlib import Path
 
-APPS = (
-    *("EfficientNetB0", "ResNet50", "MobileNetV3Small", "DenseNet121", "NASNetMobile"),
-    *("Xception", "ConvNeXtTiny", "MobileNetV2", "InceptionV3", "EfficientNetV2B0"),
-)
-"""Names in ``keras.applications``."""
+APPS = {
+    **dict.fromkeys(("EfficientNetB0", "ResNet50", "MobileNetV3Small", "DenseNet121", "NASNetMobile"), 224),
+    **dict.fromkeys(("ConvNeXtTiny", "MobileNetV2", "EfficientNetV2B0"), 224),
+    **dict.fromkeys(("Xception", "InceptionV3"), 299),
+}
+"""Names in ``keras.applications``, with the height and width of the images that each was published with."""
 
-# Without weights to load, its shape of input is the one that the application was published with.
 _MAKE = """
 import sys
 import keras
 
-name, folder = sys.argv[1:]
+name, size, folder = sys.argv[1:]
 keras.utils.set_random_seed(0)
-getattr(keras.applications, name)(weights=None).export(folder, verbose=False)
+shape = (int(size), int(size), 3)
+getattr(keras.applications, name)(weights=None, input_shape=shape).export(folder, verbose=False)
 """
 
 
@@ -39,7 +40,7 @@ def build_app_if_missing(name: str, folder: Path) -> Path:
         print(f"building {name} in {version_folder}", file=sys.stderr, flush=True)
         aside = version_folder.with_name("1.partial")
         # A process of its own: TensorFlow stays out of this one.
-        command = [sys.executable, "-c", _MAKE, name, str(aside)]
+        command = [sys.executable, "-c", _MAKE, name, str(APPS[name]), str(aside)]
         done = subprocess.run(command, capture_output=True, text=True, check=False)
         if done.returncode != 0:
             raise RuntimeError(f"{name} could not be built: {done.stderr[-2000:]}")
