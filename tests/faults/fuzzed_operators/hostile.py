@@ -16,6 +16,7 @@ _USUAL_SIZES = (1, 1, 2, 3, 4, 5, 8)
 _ODD_SIZES = (0, 17, 64, 257, 1031, 65_537)
 _BEYOND_SIZES = (1 << 24, (1 << 24) + 1)
 _MAX_RANK = 6
+_ALIKE = 4
 _CHECKED = 1 << 16
 # Sizes that are given as values: each can be had, or not at all, so that no call fills the memory.
 _SIZES_AS_VALUES = (0, 1, 1, 2, 2, 3, 4, 5, 7, 16, 33)
@@ -25,23 +26,29 @@ _SPECIAL = (0.0, -0.0, 1.0, -1.0, 0.5, 1e-45, 1e-40, -1e-38, 1.1754944e-38, 1e9,
 _NONFINITE = (np.nan, np.inf, -np.inf, 3.4028235e38, -3.4028235e38, 1e30)
 
 
-def draw_inputs(model: FuzzedModel, random: Random) -> dict[str, NDArray[Any]]:
+def draw_inputs(model: FuzzedModel, seed: int, number: int) -> dict[str, NDArray[Any]]:
     """Arrays for one call, of types and shapes that the signature accepts.
+
+    Several calls in a row have the same shapes: an engine may check values only when shapes have changed.
 
     Args:
         model: The model.
-        random: Decides everything.
+        seed: With the model and the number it decides everything.
+        number: Of the call.
 
     Returns:
         An array for each input.
     """
+    of_shapes, of_values = (
+        np.random.default_rng([seed, model.seed, *rest]) for rest in ((number // _ALIKE,), (0, number))
+    )
     sizes: dict[str, int] = {}
-    odd = random.random() < 0.35
-    shapes = {name: _shape(given, sizes, random, odd=odd) for name, given in model.inputs.items()}
+    odd = of_shapes.random() < 0.35
+    shapes = {name: _shape(given, sizes, of_shapes, odd=odd) for name, given in model.inputs.items()}
     if model.spares_tensorflow:
         shapes = {name: tuple(min(max(size, 1), 1 << 16) for size in shape) for name, shape in shapes.items()}
     # Arrays without dimensions too, not the numbers that numpy makes of them.
-    arrays = {name: _array(given, shapes[name], random) for name, given in model.inputs.items()}
+    arrays = {name: _array(given, shapes[name], of_values) for name, given in model.inputs.items()}
     return {name: np.asarray(_tamed(array) if model.spares_tensorflow else array) for name, array in arrays.items()}
 
 

@@ -18,7 +18,6 @@ for _name in ("DynamicStitch", "ParallelDynamicStitch"):
     enter(
         _name,
         lambda x, i, name=_name: getattr(raw, name)(indices=[i, [0]], data=[x, tf.zeros([1, 3])]),
-        (0.0,),
         x=Given(("a", 3)),
         i=places("a"),
     )
