@@ -46,7 +46,7 @@ def test_the_main_job(
     for platform in run["platforms"]:
         facts = platform["engine_facts"]
         assert platform["engine"] == f"{facts['name']} {facts['version']} {facts['precision']}"
-        assert facts["reason"] == "installed, and the model's only signature is dense and numeric"
+        assert facts["reason"] == "every operator of serving_default is proven equal to tensorflow's"
         assert facts["threads"] >= 1
         assert platform["warnings"] == []
     rows = pq.read_table(folder / "requests.parquet").to_pylist()

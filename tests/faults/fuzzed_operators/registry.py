@@ -64,7 +64,7 @@ class FuzzedModel:
         adds: Where every number of every output must be one of the inputs' or one of these: others were read where
             nobody wrote them. ``None`` where the model computes.
         variable: The value of a variable, which the function takes as ``v``.
-        spares_tensorflow: No call is one that the guards hand over to TensorFlow, which ends the process itself.
+        spares_tensorflow: Calls are not such that guards hand them over to TensorFlow, which ends the process for some.
     """
 
     name: str

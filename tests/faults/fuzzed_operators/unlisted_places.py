@@ -18,6 +18,7 @@ for _name in ("DynamicStitch", "ParallelDynamicStitch"):
     enter(
         _name,
         lambda x, i, name=_name: getattr(raw, name)(indices=[i, [0]], data=[x, tf.zeros([1, 3])]),
+        spares_tensorflow=True,
         x=Given(("a", 3)),
         i=places("a"),
     )
@@ -116,6 +117,7 @@ enter(
 enter(
     "cropped",
     lambda x, b, i: raw.CropAndResize(image=x, boxes=b, box_ind=i, crop_size=[4, 4]),
+    spares_tensorflow=True,
     x=IMAGES,
     b=Given(("a", 4)),
     i=places("a", about=2),

@@ -99,7 +99,7 @@ enter(
     s=places("b", dtype="int64"),
 )
 enter("list_pushed", _pushed, x=Given((3,)), n=SIZE)
-enter("list_resized", _resized, x=Given(("a", 3)), n=SIZE)
+enter("list_resized", _resized, spares_tensorflow=True, x=Given(("a", 3)), n=SIZE)
 enter("list_joined", _joined, x=FREE)
 for _name, _call in {"read": _read, "gathered": _gathered, "written": _written}.items():
     enter(f"array_{_name}", lambda x, i, call=_call: _array(x, i, call), x=Given(("a", 3)), i=places("b"))

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from functools import partial
 from pathlib import Path
 from threading import Lock
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -50,7 +50,6 @@ class OpenVinoModel:
         threads = options.threads or effective_cpus()
         self._tensor, self._signature = openvino.Tensor, signature
         self._compile = partial(compile_model, openvino, version_folder, options.precision, threads)
-        self._changing = Lock()
         # With sizes that change from call to call, requests that compute at once write into each other's memory.
         self._computing = Lock()
         with instance.starting("load"):
@@ -62,46 +61,50 @@ class OpenVinoModel:
         self.concurrency = 1
 
     def _use(self, compiled: Compiled) -> None:
-        # The memory that a model from the cache reads its weights from must outlive it.
-        self._compiled, self._blob = compiled.model, compiled.memory
-        self._inputs = {alias: _port(self._compiled.inputs, alias) for alias in self._signature.inputs}
-        self._outputs = {alias: _port(self._compiled.outputs, alias) for alias in self._signature.outputs}
+        self._current = _Current(
+            compiled.memory,
+            compiled.model,
+            {alias: _port(compiled.model.inputs, alias) for alias in self._signature.inputs},
+            {alias: _port(compiled.model.outputs, alias) for alias in self._signature.outputs},
+        )
         # The last one used first: its memory is still in the caches.
-        self._idle = [_Request(self._compiled)]
+        self._idle = [_Request(self._current)]
 
     def __del__(self) -> None:
         """Let go of what reads the compiled model's memory map before the map itself."""
-        for name in ("_idle", "_compiled", "_blob"):
+        for name in ("_idle", "_current"):
             self.__dict__.pop(name, None)
 
     def run(self, _signature: Signature, inputs: Mapping[str, NDArray[Any]]) -> dict[str, NDArray[Any]]:
         """Run the default signature; see ``LoadedModel.run``."""
-        lease = _Lease(self)
-        request = lease.request
+        with self._computing:
+            # Here, because a call that is refused replaces what requests are made of.
+            lease = _Lease(self)
+            outputs = self._infer(lease.request, inputs)
+        return {alias: _leased(outputs[port], lease) for alias, port in lease.request.of.outputs.items()}
+
+    def _infer(self, request: "_Request", inputs: Mapping[str, NDArray[Any]]) -> dict[Any, NDArray[Any]]:
         try:
             for alias, array in inputs.items():
                 self._set_input(request, alias, array)
         except RuntimeError as error:
             raise InvalidArgumentError(f"the model refused the inputs: {last_line(error)}") from error
         try:
-            with self._computing:
-                # Shared: otherwise every output would be copied.
-                outputs = request.infer_request.infer(share_outputs=True).to_dict()
+            # Shared: otherwise every output would be copied.
+            outputs: dict[Any, NDArray[Any]] = request.infer_request.infer(share_outputs=True).to_dict()
         except MemoryError as error:
-            self._start_anew(request)
+            self._start_anew()
             raise ResourceExhaustedError("the answer takes more memory than there is") from error
         except (RuntimeError, ValueError) as error:
             # A ValueError is numpy's, of sizes that openvino made negative.
-            self._start_anew(request)
+            self._start_anew()
             raise InvalidArgumentError(f"the model refused the inputs: {last_line(error)}") from error
-        return {alias: _leased(outputs[port], lease) for alias, port in self._outputs.items()}
+        return outputs
 
-    def _start_anew(self, failed: "_Request") -> None:
+    def _start_anew(self) -> None:
         """Compile again: what a model had computed of sizes stays half changed, and later calls would be wrong."""
-        with self._changing:
-            if failed.compiled is self._compiled:
-                _log.warning("openvino refused a call: the model is compiled again, so that the next are not affected")
-                self._use(self._compile(None))
+        _log.warning("openvino refused a call: the model is compiled again, so that the next are not affected")
+        self._use(self._compile(None))
 
     def _set_input(self, request: "_Request", alias: str, array: NDArray[Any]) -> None:
         own = request.small_inputs.get(alias)
@@ -113,19 +116,32 @@ class OpenVinoModel:
         else:
             request.small_inputs.pop(alias, None)
             shared = shareable(array)
-        request.infer_request.set_tensor(self._inputs[alias], self._tensor(shared, shared_memory=True))
+        request.infer_request.set_tensor(request.of.inputs[alias], self._tensor(shared, shared_memory=True))
 
     def take_request(self) -> "_Request":
         """A request that nobody uses; a new one while the outputs of all others are still read."""
         try:
             return self._idle.pop()
         except IndexError:
-            return _Request(self._compiled)
+            return _Request(self._current)
 
     def give_back(self, request: "_Request") -> None:
         """Let a request be used again."""
-        if request.compiled is self._compiled:
+        if request.of is self._current:
             self._idle.append(request)
+
+
+class _Current(NamedTuple):
+    """A compiled model, and its inputs and outputs by the names of the signature.
+
+    The memory map that a model from the cache reads its weights from comes first: a tuple lets go of its last member
+    first, and the map has to outlive the model.
+    """
+
+    memory: Any
+    compiled: Any
+    inputs: dict[str, Any]
+    outputs: dict[str, Any]
 
 
 class _Request:
@@ -134,11 +150,12 @@ class _Request:
     Setting a tensor takes longer than copying some kilobytes into the one that was set.
     """
 
-    __slots__ = ("compiled", "infer_request", "small_inputs")
+    __slots__ = ("infer_request", "of", "small_inputs")
 
-    def __init__(self, compiled: Any) -> None:
-        self.compiled = compiled
-        self.infer_request = compiled.create_infer_request()
+    def __init__(self, of: _Current) -> None:
+        # Its own: the model may be compiled again while it computes.
+        self.of = of
+        self.infer_request = of.compiled.create_infer_request()
         self.small_inputs: dict[str, NDArray[Any]] = {}
 
 

@@ -137,6 +137,11 @@ def _misfit_gathered(call: "Call") -> str:
     return "" if fits else "may get another number of batches of indices than of tables"
 
 
+def _misfit_of_best(call: "Call") -> str:
+    size, wanted = call.inputs[0].size_of(-1), call.inputs[1].scalar
+    return "" if size is not None and wanted is not None and wanted <= size else "may take more values than there are"
+
+
 def _misfit_of_blocks(call: "Call") -> str:
     block = call.attribute("block_size", 1)
     sizes = [call.inputs[0].size_of(axis) for axis in (1, 2)]
@@ -162,5 +167,6 @@ _CHECKS = {
     "GatherV2": _misfit_gathered,
     "ResourceGather": _misfit_gathered,
     "SpaceToDepth": _misfit_of_blocks,
+    "TopKV2": _misfit_of_best,
     "BroadcastTo": _misfit_stretched_to,
 }

@@ -14,6 +14,10 @@ ALWAYS: Mapping[str, str] = MappingProxyType(
     {
         "GatherNd": f"{_READS} {_OUT_OF_RANGE}",
         "DynamicPartition": f"{_ENDS} {_OUT_OF_RANGE}",
+        "DynamicStitch": "answers with memory that nobody wrote where indices leave rows out",
+        "ParallelDynamicStitch": "answers with memory that nobody wrote where indices leave rows out",
+        "Roll": f"{_ENDS} {_OUT_OF_RANGE}",
+        "TensorListResize": f"{_ENDS} for a size beyond memory",
         "InvertPermutation": f"{_ENDS} {_OUT_OF_RANGE}",
         "SparseSegmentMean": f"{_ENDS} {_OUT_OF_RANGE}",
         "SparseSegmentSum": f"{_ENDS} {_OUT_OF_RANGE}",
@@ -54,6 +58,7 @@ WITH_MISFITS = frozenset(
     {
         *("MatMul", "BatchMatMulV2", "BatchMatMulV3", "Einsum", "Conv2D", "Conv3D", "DepthwiseConv2dNative", "BiasAdd"),
         *("MaxPool", "AvgPool", "MaxPool3D", "AvgPool3D", "FusedBatchNormV3", "SplitV"),
+        *("Pack", "TopKV2"),
     }
 )
 """Operators that are not run where the sizes of their inputs may not fit: they are not checked either."""
