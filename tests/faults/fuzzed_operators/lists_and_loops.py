@@ -15,11 +15,12 @@ def _list_of(x: Any) -> Any:
 
 def _written(x: Any) -> Any:
     """Every row of a tensor into a list, and the list as a tensor."""
-    rows = tf.shape(x)[0]
+    source, rows = _list_of(x), tf.shape(x)[0]
     handle = raw.TensorListReserve(element_shape=[3], num_elements=rows, element_dtype=tf.float32)
 
     def body(i: Any, handle: Any) -> Any:
-        return i + 1, raw.TensorListSetItem(input_handle=handle, index=i, item=x[rows - 1 - i] * 2)
+        item = raw.TensorListGetItem(input_handle=source, index=i, element_shape=[3], element_dtype=tf.float32)
+        return i + 1, raw.TensorListSetItem(input_handle=handle, index=i, item=item * 2)
 
     last = tf.while_loop(lambda i, _: i < rows, body, [0, handle])[1]
     return raw.TensorListStack(input_handle=last, element_shape=[3], element_dtype=tf.float32)

@@ -14,6 +14,7 @@ from serverless_dnn.runtime.engines.openvino.proof.shapes import (
     stretched_shape,
 )
 from serverless_dnn.runtime.engines.openvino.proof.sizes import Shape, Size, divided, multiplied, smallest_of, total
+from serverless_dnn.runtime.engines.openvino.proof.slicing import takes_what_is_there
 
 if TYPE_CHECKING:
     from serverless_dnn.runtime.engines.openvino.proof.call import Call
@@ -137,6 +138,10 @@ def _misfit_gathered(call: "Call") -> str:
     return "" if fits else "may get another number of batches of indices than of tables"
 
 
+def _misfit_sliced(call: "Call") -> str:
+    return "" if takes_what_is_there(call) else "may take an element that is not there"
+
+
 def _misfit_of_best(call: "Call") -> str:
     size, wanted = call.inputs[0].size_of(-1), call.inputs[1].scalar
     return "" if size is not None and wanted is not None and wanted <= size else "may take more values than there are"
@@ -168,5 +173,6 @@ _CHECKS = {
     "ResourceGather": _misfit_gathered,
     "SpaceToDepth": _misfit_of_blocks,
     "TopKV2": _misfit_of_best,
+    "StridedSlice": _misfit_sliced,
     "BroadcastTo": _misfit_stretched_to,
 }

@@ -15,7 +15,12 @@ from serverless_dnn.runtime.engines.openvino.proof.loops import merged, same_bou
 from serverless_dnn.runtime.engines.openvino.proof.misfits import misfit
 from serverless_dnn.runtime.engines.openvino.proof.operators import OPERATORS, Operator
 from serverless_dnn.runtime.engines.openvino.proof.sizes import smallest_of
-from serverless_dnn.runtime.engines.openvino.proof.unsafe import ALWAYS, CHECKED_PARAMETERS, WITH_MISFITS
+from serverless_dnn.runtime.engines.openvino.proof.unsafe import (
+    ALWAYS,
+    BEHIND_UNLISTED,
+    CHECKED_PARAMETERS,
+    WITH_MISFITS,
+)
 from serverless_dnn.runtime.saved_model.graph import Graph, is_left_out
 from serverless_dnn.runtime.signature import Signature, TensorSpec
 
@@ -159,12 +164,16 @@ class Trace:
             return self._listed(node, operator, inputs)
         elif any(facts.unproven for facts in _parameters(operator, inputs)):
             self._refuse_parameters(node)
+        elif node.op in BEHIND_UNLISTED:
+            self._never(node, "has inputs of unknown sizes")
         return _unknown(node)
 
     def _refuse_parameters(self, node: graph_pb2.NodeDef) -> None:
         if node.op not in CHECKED_PARAMETERS:
-            why = "takes a size or another parameter from values of inputs, which openvino does not check"
-            self.unsafe[f"operator {node.op} in node {node.name} {why}"] = None
+            self._never(node, "takes a size or another parameter from values of inputs")
+
+    def _never(self, node: graph_pb2.NodeDef, why: str) -> None:
+        self.unsafe[f"operator {node.op} in node {node.name} {why}, which openvino does not check"] = None
 
     def _listed(self, node: graph_pb2.NodeDef, operator: Operator, inputs: tuple[Facts, ...]) -> Sequence[Facts]:
         parameters = {position % len(inputs) for position in operator.parameters if position < len(inputs)}
@@ -177,7 +186,7 @@ class Trace:
         if call.varies and (objection := misfit(call)):
             call.objections.append(objection)
             if node.op in WITH_MISFITS:
-                self.unsafe[f"operator {node.op} in node {node.name} {objection}, which openvino does not check"] = None
+                self._never(node, objection)
         results = operator.rule(call)
         self.limits.update(call.limits)
         for objection in call.objections:
@@ -203,6 +212,8 @@ class Trace:
             call.objections.append("may see NaN made before it")
         if not operator.passes_empty and not all(facts.filled for facts in varying):
             call.objections.append("may see a tensor without elements")
+            if operator.indices is not None:
+                self._never(call.node, "may take rows of a table that has none")
         if not all(facts.finite for facts in call.data if not facts.varies):
             call.objections.append("takes a constant that is NaN or infinite")
 

@@ -58,7 +58,10 @@ WITH_MISFITS = frozenset(
     {
         *("MatMul", "BatchMatMulV2", "BatchMatMulV3", "Einsum", "Conv2D", "Conv3D", "DepthwiseConv2dNative", "BiasAdd"),
         *("MaxPool", "AvgPool", "MaxPool3D", "AvgPool3D", "FusedBatchNormV3", "SplitV"),
-        *("Pack", "TopKV2"),
+        *("Pack", "TopKV2", "StridedSlice"),
     }
 )
 """Operators that are not run where the sizes of their inputs may not fit: they are not checked either."""
+
+BEHIND_UNLISTED = frozenset({"SplitV", "Pack", "TopKV2"})
+"""Those of them that are not run either where nothing is known of the sizes, behind an operator off the list."""

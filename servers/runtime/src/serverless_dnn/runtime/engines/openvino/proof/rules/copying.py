@@ -10,7 +10,6 @@ from serverless_dnn.runtime.engines.openvino.proof.call import Call
 from serverless_dnn.runtime.engines.openvino.proof.facts import Facts, Number, constant_facts, joined
 from serverless_dnn.runtime.engines.openvino.proof.rules.base import Results, is_integer
 from serverless_dnn.runtime.engines.openvino.proof.sizes import is_never_empty, smallest_of
-from serverless_dnn.runtime.engines.openvino.proof.slicing import takes_what_is_there
 
 
 def copies(call: Call) -> Results:
@@ -28,8 +27,6 @@ def copies_one_to_one(call: Call) -> Results:
 
 def slices(call: Call) -> Results:
     """As ``copies``, but nothing may be left."""
-    if call.varies and not takes_what_is_there(call):
-        call.objections.append("may take an element that is not there")
     low, high = joined(call.data)
     return [call.result(low, high, exact=True, filled=_keeps_free_dimensions(call))]
 
