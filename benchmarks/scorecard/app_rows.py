@@ -9,7 +9,7 @@ from engine_process import Rounds, Side, time_engines
 from keras_apps import APPS, build_app_if_missing
 from rows import Row, quartiles, ratio_row
 
-from serverless_dnn.runtime.engines import EngineOptions
+from serverless_dnn.runtime.settings import EngineOptions
 
 _BAR = 1.5
 _SIDES = {"tensorflow": EngineOptions(name="tensorflow"), "ours": EngineOptions(name="auto")}

@@ -11,7 +11,7 @@ from serverless_dnn.models.wire import measure_request
 from serverless_dnn.models.workload import make_request
 from serverless_dnn.protos.v1 import signature_pb2, tensor_pb2
 from serverless_dnn.runtime.codecs.rest_json import decode_predict_json, encode_predict_json
-from serverless_dnn.runtime.signature import Signature, TensorSpec
+from serverless_dnn.runtime.saved_model.signature import Signature, TensorSpec
 
 _ROUNDS = 15
 _MIB = 1 << 20

@@ -14,8 +14,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from serverless_dnn.models.workload import make_request
-from serverless_dnn.runtime.engines import EngineOptions, load_model
-from serverless_dnn.runtime.signature import Signature, read_signatures
+from serverless_dnn.runtime.engines.selection import load_model
+from serverless_dnn.runtime.saved_model.signature import Signature, read_signatures
+from serverless_dnn.runtime.settings import EngineOptions
 from serverless_dnn.runtime.timing import Instance
 
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
 
-from serverless_dnn.runtime.engines import EngineOptions
+from serverless_dnn.runtime.settings import EngineOptions
 
 _SideT = TypeVar("_SideT", bound=Hashable)
 _PROBE = Path(__file__).with_name("engine_probe.py")

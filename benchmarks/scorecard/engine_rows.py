@@ -10,7 +10,7 @@ from rows import Row, ratio_row
 from serverless_dnn.bench.machine import describe_machine
 from serverless_dnn.models.registry import MODELS
 from serverless_dnn.runtime.cpus import effective_cpus
-from serverless_dnn.runtime.engines import EngineOptions
+from serverless_dnn.runtime.settings import EngineOptions
 
 _BARS = {"openvino_f32": 1.2, "openvino_bf16": 3.0, "tf_optimized": 1.1}
 _MOBILENET_BARS = {"openvino_f32": 3.0, "openvino_bf16": 6.0, "tf_optimized": 1.1}

@@ -15,8 +15,9 @@ from serverless_dnn.bench.platforms.base import Deployment, DeployOptions
 from serverless_dnn.client import Client, HttpOptions, connect
 from serverless_dnn.models.registry import MODELS, get_model
 from serverless_dnn.models.workload import make_request
-from serverless_dnn.runtime.engines import EngineOptions, load_model
-from serverless_dnn.runtime.signature import read_signatures
+from serverless_dnn.runtime.engines.selection import load_model
+from serverless_dnn.runtime.saved_model.signature import read_signatures
+from serverless_dnn.runtime.settings import EngineOptions
 from serverless_dnn.runtime.timing import Instance
 
 _COLD_ROUNDS = 3

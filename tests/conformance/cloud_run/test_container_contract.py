@@ -202,9 +202,9 @@ def test_tls(start: Callable[..., Any], key: Key, tmp_path: Path) -> None:
         ({"SDNN_TLS_KEY_FILE": "/nope"}, "TLS needs both a certificate file and a key file"),
         ({"SDNN_TLS_KEY_FILE": "/nope", "SDNN_TLS_CERTIFICATE_FILE": "/nope"}, "cannot read /nope"),
         ({"SDNN_BATCHING_PARAMETERS_FILE": "/nope"}, "without --enable-batching"),
-        ({"SDNN_CONCURRENCY": "0"}, "SDNN_CONCURRENCY must be a whole number of at least 1, got '0'"),
-        ({"SDNN_POLL_WAIT_S": "soon"}, "SDNN_POLL_WAIT_S must be a number of seconds, got 'soon'"),
-        ({"SDNN_METRICS_PORT": "x"}, "SDNN_METRICS_PORT must be a port"),
+        ({"SDNN_CONCURRENCY": "0"}, "SDNN_CONCURRENCY'): expected a whole number of at least 1, got '0'"),
+        ({"SDNN_POLL_WAIT_S": "soon"}, "SDNN_POLL_WAIT_S'): expected a number of seconds, 0 or more, got 'soon'"),
+        ({"SDNN_METRICS_PORT": "x"}, "SDNN_METRICS_PORT'): expected a whole number from 0 to 65535, got 'x'"),
     ],
 )
 def test_settings_that_cannot_be_served(
@@ -214,7 +214,7 @@ def test_settings_that_cannot_be_served(
         "sdnn-cloudrun", SDNN_MODEL_BASE_PATH=str(models / "pair"), SDNN_HOST="127.0.0.1", PORT="0", **variables
     )
 
-    assert done.returncode == 1
+    assert done.returncode in (1, 2)
     assert text in done.stderr
     assert "Traceback" not in done.stderr
 

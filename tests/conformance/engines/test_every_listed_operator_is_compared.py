@@ -10,7 +10,7 @@ from serverless_dnn.runtime.engines.openvino.proof.analysis import analyse
 from serverless_dnn.runtime.engines.openvino.proof.call import attribute_value
 from serverless_dnn.runtime.engines.openvino.proof.operators import OPERATORS
 from serverless_dnn.runtime.saved_model.graph import reached_operators, read_graph
-from serverless_dnn.runtime.signature import DEFAULT_SIGNATURE, read_signatures
+from serverless_dnn.runtime.saved_model.signature import DEFAULT_SIGNATURE, read_signatures
 
 Entry = tuple[str, str, object]
 # TensorFlow leaves out an attribute that has its default value.

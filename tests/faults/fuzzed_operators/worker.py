@@ -84,11 +84,12 @@ def work(root: Path, log: Path, connection: Connection, in_flight: Any) -> None:
 
 def fuzz(model: FuzzedModel, folder: Path, batch: Batch, in_flight: Any) -> Outcome:
     """Call a model; see `work`."""
-    from serverless_dnn.runtime.engines import EngineOptions, load_model
+    from serverless_dnn.runtime.engines.selection import load_model
     from serverless_dnn.runtime.errors import ServingError, status_of
-    from serverless_dnn.runtime.predictor import complete_inputs
+    from serverless_dnn.runtime.inference.predictor import complete_inputs
     from serverless_dnn.runtime.saved_model.graph import reached_operators, read_graph
-    from serverless_dnn.runtime.signature import DEFAULT_SIGNATURE, read_signatures
+    from serverless_dnn.runtime.saved_model.signature import DEFAULT_SIGNATURE, read_signatures
+    from serverless_dnn.runtime.settings import EngineOptions
     from serverless_dnn.runtime.timing import Instance
 
     if not folder.exists():

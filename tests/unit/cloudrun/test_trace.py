@@ -10,9 +10,9 @@ import pytest
 
 from serverless_dnn.cloudrun_grpc.trace import trace_fields
 from serverless_dnn.runtime import logs
-from serverless_dnn.runtime.grpc_calls import GrpcCalls
+from serverless_dnn.runtime.rpc.calls import GrpcCalls
+from serverless_dnn.runtime.rpc.worker_threads import WorkerThreads
 from serverless_dnn.runtime.timing import Instance
-from serverless_dnn.runtime.worker_threads import WorkerThreads
 
 TRACE = "0af7651916cd43dd8448eb211c80319c"
 FIELDS = {

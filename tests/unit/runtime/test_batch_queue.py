@@ -4,8 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from serverless_dnn.runtime.batch_queue import BatchingOptions, BatchQueue
 from serverless_dnn.runtime.errors import InvalidArgumentError, ResourceExhaustedError
+from serverless_dnn.runtime.inference.batch_queue import BatchingOptions, BatchQueue
 
 
 def _rows_by_call(queue: BatchQueue[int]) -> list[dict[int, int]]:

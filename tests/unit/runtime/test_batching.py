@@ -12,17 +12,19 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from serverless_dnn.runtime.batch_queue import BatchingOptions
-from serverless_dnn.runtime.batching import BatchingRunner
-from serverless_dnn.runtime.batching_parameters import read_batching_parameters
-from serverless_dnn.runtime.engines import EngineOptions, LoadedModel, load_model
+from serverless_dnn.runtime.engines.base import LoadedModel
+from serverless_dnn.runtime.engines.selection import load_model
 from serverless_dnn.runtime.errors import (
     DeadlineExceededError,
     InvalidArgumentError,
     NotFoundError,
     ResourceExhaustedError,
 )
-from serverless_dnn.runtime.signature import read_signatures
+from serverless_dnn.runtime.inference.batch_queue import BatchingOptions
+from serverless_dnn.runtime.inference.batching import BatchingRunner
+from serverless_dnn.runtime.inference.batching_parameters import read_batching_parameters
+from serverless_dnn.runtime.saved_model.signature import read_signatures
+from serverless_dnn.runtime.settings import EngineOptions
 from serverless_dnn.runtime.timing import Instance, PhaseTimer
 
 # Longer than any test: a batch leaves when it is full, never by its time-out.

@@ -10,10 +10,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from serverless_dnn.runtime.engines import EngineOptions, load_model
 from serverless_dnn.runtime.engines.base import EngineInfo
+from serverless_dnn.runtime.engines.selection import load_model
 from serverless_dnn.runtime.errors import FailedPreconditionError
-from serverless_dnn.runtime.signature import read_signatures
+from serverless_dnn.runtime.saved_model.signature import read_signatures
+from serverless_dnn.runtime.settings import EngineOptions
 from serverless_dnn.runtime.timing import Instance
 
 Run = Callable[..., subprocess.CompletedProcess[str]]

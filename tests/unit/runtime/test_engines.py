@@ -15,9 +15,10 @@ from numpy.typing import NDArray
 
 from serverless_dnn.models.registry import get_model
 from serverless_dnn.models.workload import make_request
-from serverless_dnn.runtime.engines import EngineOptions, load_model
+from serverless_dnn.runtime.engines.selection import load_model
 from serverless_dnn.runtime.errors import FailedPreconditionError, InvalidArgumentError, ServingError
-from serverless_dnn.runtime.signature import read_signatures
+from serverless_dnn.runtime.saved_model.signature import read_signatures
+from serverless_dnn.runtime.settings import EngineOptions
 from serverless_dnn.runtime.timing import Instance
 
 TENSORFLOW, OPENVINO = EngineOptions(name="tensorflow"), EngineOptions(name="openvino")
@@ -108,8 +109,9 @@ def test_mobilenet_agrees_with_tensorflow_within_its_tolerance(
 import sys; sys.path[:] = {sys.path!r}
 import numpy as np, json
 from pathlib import Path
-from serverless_dnn.runtime.engines import EngineOptions, load_model
-from serverless_dnn.runtime.signature import read_signatures
+from serverless_dnn.runtime.settings import EngineOptions
+from serverless_dnn.runtime.engines.selection import load_model
+from serverless_dnn.runtime.saved_model.signature import read_signatures
 from serverless_dnn.runtime.timing import Instance
 folder = Path({str(folder)!r})
 signatures = read_signatures(folder)
@@ -176,8 +178,9 @@ def test_telemetry_is_never_imported(models: Path) -> None:
     code = f"""
 import sys
 from pathlib import Path
-from serverless_dnn.runtime.engines import EngineOptions, load_model
-from serverless_dnn.runtime.signature import read_signatures
+from serverless_dnn.runtime.settings import EngineOptions
+from serverless_dnn.runtime.engines.selection import load_model
+from serverless_dnn.runtime.saved_model.signature import read_signatures
 from serverless_dnn.runtime.timing import Instance
 folder = Path({str(models / "half_plus_two" / "1")!r})
 load_model(folder, read_signatures(folder), EngineOptions(), Instance())
@@ -258,7 +261,7 @@ def test_a_cache_that_cannot_be_written_is_done_without(
 
 
 def test_warm_up_requests_are_sent_before_others(mobilenet: Path, tmp_path: Path) -> None:
-    from serverless_dnn.runtime.lifecycle import start_repository
+    from serverless_dnn.runtime.repository.loading import start_repository
     from serverless_dnn.runtime.settings import ServerSettings
 
     model = Path(shutil.copytree(mobilenet / "mobilenet_v1", tmp_path / "mobilenet_v1"))

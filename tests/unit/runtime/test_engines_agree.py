@@ -14,9 +14,11 @@ from numpy.typing import NDArray
 from serverless_dnn.client import connect
 from serverless_dnn.models.registry import MODELS, get_model
 from serverless_dnn.models.workload import make_request
-from serverless_dnn.runtime.engines import EngineOptions, load_model, remote
+from serverless_dnn.runtime.engines import remote
+from serverless_dnn.runtime.engines.selection import load_model
 from serverless_dnn.runtime.errors import FailedPreconditionError, InvalidArgumentError, UnavailableError
-from serverless_dnn.runtime.signature import read_signatures
+from serverless_dnn.runtime.saved_model.signature import read_signatures
+from serverless_dnn.runtime.settings import EngineOptions
 from serverless_dnn.runtime.timing import Instance
 
 TENSORFLOW, OPENVINO = EngineOptions(name="tensorflow"), EngineOptions(name="openvino")

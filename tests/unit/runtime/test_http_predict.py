@@ -11,7 +11,8 @@ from numpy.typing import NDArray
 
 from serverless_dnn.runtime.codecs.npy import decode_npy, encode_npy
 from serverless_dnn.runtime.errors import InvalidArgumentError, PayloadTooLargeError, UnsupportedMediaTypeError
-from serverless_dnn.runtime.http_predict import HttpRequest, inflate
+from serverless_dnn.runtime.http.bodies import inflate
+from serverless_dnn.runtime.http.messages import HttpRequest
 
 
 def _gzipped(body: bytes) -> HttpRequest:

@@ -4,11 +4,11 @@ import json
 import subprocess
 import sys
 
-from serverless_dnn.runtime.memory import keep_freed_memory
+from serverless_dnn.runtime.commands.memory import keep_freed_memory
 
 _COUNT = """
 import json, resource, sys
-from serverless_dnn.runtime.memory import keep_freed_memory
+from serverless_dnn.runtime.commands.memory import keep_freed_memory
 told = keep_freed_memory() if sys.argv[1] == "keep" else None
 
 def faults():

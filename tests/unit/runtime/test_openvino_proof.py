@@ -10,10 +10,11 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from serverless_dnn.runtime.engines import EngineOptions, load_model
 from serverless_dnn.runtime.engines.openvino.proof.analysis import Analysis, analyse
+from serverless_dnn.runtime.engines.selection import load_model
 from serverless_dnn.runtime.errors import FailedPreconditionError, InvalidArgumentError
-from serverless_dnn.runtime.signature import read_signatures
+from serverless_dnn.runtime.saved_model.signature import read_signatures
+from serverless_dnn.runtime.settings import EngineOptions
 from serverless_dnn.runtime.timing import Instance
 
 Save = Callable[..., Path]

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from serverless_dnn.runtime.errors import NotFoundError
-from serverless_dnn.runtime.model_folder import discover_models, list_versions
+from serverless_dnn.runtime.saved_model.model_folder import discover_models, list_versions
 
 
 def test_versions_are_numbers_newest_first(models: Path) -> None:

@@ -18,7 +18,7 @@ from serverless_dnn.runtime.codecs.dense_json import decode_dense
 from serverless_dnn.runtime.codecs.examples_json import decode_examples_json
 from serverless_dnn.runtime.codecs.rest_json import decode_predict_json, encode_predict_json
 from serverless_dnn.runtime.errors import FailedPreconditionError, InvalidArgumentError, UnimplementedError
-from serverless_dnn.runtime.signature import Signature, TensorSpec
+from serverless_dnn.runtime.saved_model.signature import Signature, TensorSpec
 
 FLOAT, INT8, INT32, STRING, BOOL = (
     tensor_pb2.DT_FLOAT, tensor_pb2.DT_INT8, tensor_pb2.DT_INT32, tensor_pb2.DT_STRING, tensor_pb2.DT_BOOL

@@ -1,6 +1,6 @@
 """The event loop keeps a call only when its kind proved short and nobody else is there."""
 
-from serverless_dnn.runtime.short_calls import ShortCalls
+from serverless_dnn.runtime.rpc.short_calls import ShortCalls
 
 MS = 1_000_000
 

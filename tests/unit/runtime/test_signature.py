@@ -6,7 +6,7 @@ import pytest
 import tensorflow as tf
 
 from serverless_dnn.runtime.errors import DataLossError, NotFoundError
-from serverless_dnn.runtime.signature import read_signatures
+from serverless_dnn.runtime.saved_model.signature import read_signatures
 
 
 @pytest.mark.parametrize("model", ["half_plus_two/1", "types/1", "pair/3", "matrix/1"])

@@ -12,8 +12,8 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from serverless_dnn.runtime.engines import EngineOptions, load_model
 from serverless_dnn.runtime.engines.base import LoadedModel
+from serverless_dnn.runtime.engines.selection import load_model
 from serverless_dnn.runtime.errors import (
     DataLossError,
     FailedPreconditionError,
@@ -21,7 +21,8 @@ from serverless_dnn.runtime.errors import (
     ServingError,
     UnimplementedError,
 )
-from serverless_dnn.runtime.signature import Signature, read_signatures
+from serverless_dnn.runtime.saved_model.signature import Signature, read_signatures
+from serverless_dnn.runtime.settings import EngineOptions
 from serverless_dnn.runtime.timing import Instance
 
 AS_IT_IS = EngineOptions(name="tensorflow", threads=1)

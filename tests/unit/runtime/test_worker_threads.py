@@ -5,7 +5,7 @@ import threading
 
 import pytest
 
-from serverless_dnn.runtime.worker_threads import WorkerThreads
+from serverless_dnn.runtime.rpc.worker_threads import WorkerThreads
 
 
 def test_results_and_errors_come_back() -> None:

@@ -142,5 +142,5 @@ def _run_runtime(module: str, arguments: list[str]) -> None:
         click.echo("sdnn-models: this needs a runtime: pip install 'serverless-dnn-runtime[openvino]'", err=True)
         sys.exit(1)
     # A process of its own: this package meets the runtime as a command, as it meets servers.
-    command = [sys.executable, "-m", f"serverless_dnn.runtime.{module}", *arguments]
+    command = [sys.executable, "-m", f"serverless_dnn.runtime.commands.{module}", *arguments]
     sys.exit(subprocess.run(command, check=False).returncode)

@@ -94,11 +94,10 @@ def judge(model: Model, folder: Path, engine: str) -> Verdict:
     Returns:
         What came of it.
     """
-    from serverless_dnn.runtime.engines import EngineOptions
     from serverless_dnn.runtime.errors import ServingError, status_of
-    from serverless_dnn.runtime.lifecycle import start_repository
-    from serverless_dnn.runtime.predictor import predict
-    from serverless_dnn.runtime.settings import ServerSettings
+    from serverless_dnn.runtime.inference.predictor import predict
+    from serverless_dnn.runtime.repository.loading import start_repository
+    from serverless_dnn.runtime.settings import EngineOptions, ServerSettings
     from serverless_dnn.runtime.timing import Instance, PhaseTimer
 
     cases = model.cases()

@@ -8,14 +8,14 @@ import asyncio
 import logging
 import signal
 from collections.abc import Callable
-from dataclasses import dataclass
 
 import grpc.aio
 
-from serverless_dnn.runtime.grpc_server import GrpcServer
-from serverless_dnn.runtime.lifecycle import announce_ready
-from serverless_dnn.runtime.repository import ModelRepository
-from serverless_dnn.runtime.settings import ServerSettings
+from serverless_dnn.cloudrun_grpc.options import CloudRunOptions
+from serverless_dnn.runtime.commands.ready_file import announce_ready
+from serverless_dnn.runtime.repository.model_repository import ModelRepository
+from serverless_dnn.runtime.rpc.server import GrpcServer
+from serverless_dnn.runtime.settings import GrpcSettings, ServerSettings
 from serverless_dnn.runtime.timing import Instance
 
 _log = logging.getLogger(__name__)
@@ -23,27 +23,9 @@ _log = logging.getLogger(__name__)
 DRAIN_S = 9.0
 
 
-@dataclass(frozen=True)
-class CloudRunOptions:
-    """What Cloud Run's server adds to what all servers have.
-
-    Attributes:
-        port: The port to listen on; 0 takes any free one.
-        metrics_port: Prometheus' page on a port of its own, for a collector beside the container; ``None`` has none.
-        token_audiences: Calls must carry an identity token for one of these; empty leaves that to the platform.
-        token_certs_url: Where the certificates of identity tokens are; ``None`` takes Google's.
-        opentelemetry: Send traces as OpenTelemetry's own variables say.
-    """
-
-    port: int = 8080
-    metrics_port: int | None = None
-    token_audiences: tuple[str, ...] = ()
-    token_certs_url: str | None = None
-    opentelemetry: bool = False
-
-
 async def serve(
     settings: ServerSettings,
+    grpc_settings: GrpcSettings,
     options: CloudRunOptions,
     repository: ModelRepository,
     instance: Instance,
@@ -53,6 +35,7 @@ async def serve(
 
     Args:
         settings: How to serve.
+        grpc_settings: How to serve gRPC.
         options: What is Cloud Run's.
         repository: The models, loaded.
         instance: Names this process in every answer.
@@ -68,12 +51,14 @@ async def serve(
     others = {}
     observer = None
     if options.metrics_port is not None:
-        from serverless_dnn.runtime.metrics import Metrics
+        from serverless_dnn.runtime.metrics.prometheus import Metrics
 
         metrics = Metrics()
         observer = metrics.observe
         others["metrics_port"] = metrics.listen(settings.host, options.metrics_port)
-    server = GrpcServer(settings, repository, instance, interceptors=_interceptors(options), observer=observer)
+    server = GrpcServer(
+        settings, grpc_settings, repository, instance, interceptors=_interceptors(options), observer=observer
+    )
     (bound,) = await server.start([f"{settings.host}:{options.port}"])
     before_ready()
     instance.ready()

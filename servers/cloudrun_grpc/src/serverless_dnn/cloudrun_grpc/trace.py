@@ -5,7 +5,7 @@ https://cloud.google.com/logging/docs/structured-logging#special-payload-fields
 
 import re
 
-from serverless_dnn.runtime.grpc_calls import current_metadata
+from serverless_dnn.runtime.rpc.calls import current_metadata
 
 _TRACEPARENT = re.compile(r"[0-9a-f]{2}-(?P<trace>[0-9a-f]{32})-(?P<span>[0-9a-f]{16})-[0-9a-f]{2}")
 _CLOUD_TRACE = re.compile(r"(?P<trace>[0-9a-f]{32})(?:/(?P<span>\d{1,20}))?(?:;o=\d)?")

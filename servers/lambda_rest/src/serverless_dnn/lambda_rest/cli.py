@@ -2,11 +2,13 @@
 
 import os
 import sys
+from typing import Any
 
 import click
 
-from serverless_dnn.runtime.command_line import exit_on_serving_error, server_options
+from serverless_dnn.runtime.commands.command_line import environment_of, exit_on_serving_error, settings_options
 from serverless_dnn.runtime.errors import InvalidArgumentError
+from serverless_dnn.runtime.settings import EngineOptions, ServerSettings
 
 HANDLER = "serverless_dnn.lambda_rest.handler.handler"
 
@@ -15,8 +17,8 @@ HANDLER = "serverless_dnn.lambda_rest.handler.handler"
     epilog='Lambda sets AWS_LAMBDA_RUNTIME_API. In an image: ENTRYPOINT ["sdnn-lambda"].',
     context_settings={"max_content_width": 120},
 )
-@server_options
-def main() -> None:
+@settings_options(ServerSettings, EngineOptions, omit=("host",))
+def main(**given: Any) -> None:
     """Serve TensorFlow SavedModels as a Lambda function: starts AWS's runtime client with this package's handler."""
     with exit_on_serving_error("sdnn-lambda"):
         if not os.environ.get("AWS_LAMBDA_RUNTIME_API"):
@@ -24,4 +26,5 @@ def main() -> None:
                 "AWS_LAMBDA_RUNTIME_API is not set: Lambda sets it, and so does `sdnn-bench run --platform lambda`"
             )
     # The same process goes on, so that its age is the function's.
-    os.execv(sys.executable, [sys.executable, "-m", "awslambdaric", HANDLER])  # noqa: S606
+    command = [sys.executable, "-m", "awslambdaric", HANDLER]
+    os.execve(sys.executable, command, os.environ | environment_of(given, ServerSettings, EngineOptions))  # noqa: S606

@@ -16,7 +16,7 @@ from urllib.parse import urlencode
 import orjson
 
 from serverless_dnn.runtime.errors import InvalidArgumentError
-from serverless_dnn.runtime.http_predict import JSON_TYPE, HttpReply, HttpRequest
+from serverless_dnn.runtime.http.messages import JSON_TYPE, HttpReply, HttpRequest
 
 _TEXT_TYPES = ("text/", JSON_TYPE)
 

@@ -5,22 +5,26 @@ request and under its time-out. Set the handler to ``serverless_dnn.lambda_rest.
 """
 
 import os
+from pathlib import Path
 from typing import Any
 
 from serverless_dnn.lambda_rest.events import format_reply, parse_event
+from serverless_dnn.runtime.commands.memory import keep_freed_memory
+from serverless_dnn.runtime.commands.ready_file import announce_ready
 from serverless_dnn.runtime.errors import PayloadTooLargeError, ServingError, status_of
-from serverless_dnn.runtime.http_predict import JSON_TYPE, HttpReply
-from serverless_dnn.runtime.lifecycle import announce_ready, start_repository
+from serverless_dnn.runtime.http.messages import JSON_TYPE, HttpReply
+from serverless_dnn.runtime.http.rest_api import RestApi, error_body
 from serverless_dnn.runtime.logs import log_to_stderr
-from serverless_dnn.runtime.rest_api import RestApi, error_body
+from serverless_dnn.runtime.repository.loading import start_repository
 from serverless_dnn.runtime.settings import ServerSettings
 from serverless_dnn.runtime.timing import Instance
 
 # Where a container image keeps its model unless told otherwise.
-DEFAULT_BASE_PATH = "/opt/ml/model"
+DEFAULT_BASE_PATH = Path("/opt/ml/model")
 # Lambda refuses a longer response (6 MiB and 100 bytes, counted as JSON); the envelope takes the rest.
 _MAX_RESPONSE_BYTES = 6_291_556 - 4_096
 
+keep_freed_memory()
 log_to_stderr()
 # CloudWatch's stream name is unique to each execution environment.
 _stream_name = os.environ.get("AWS_LAMBDA_LOG_STREAM_NAME", "")

@@ -1,17 +1,62 @@
-"""Settings all servers share, each an environment variable; a command's flag sets the variable of its name."""
+"""The options of all servers: one table of what each is called, does, takes, and is by default."""
 
-import math
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import cast, get_args
+from typing import Literal, get_args
 
-from serverless_dnn.runtime.batch_queue import BatchingOptions
-from serverless_dnn.runtime.engines.base import EngineName, EngineOptions, Graph, Precision
 from serverless_dnn.runtime.errors import InvalidArgumentError
+from serverless_dnn.runtime.options import (
+    BOOLEANS,
+    boolean,
+    folders,
+    from_values,
+    one_of,
+    option,
+    seconds,
+    values_from_environment,
+    whole_number,
+)
 
 MIB = 1 << 20
+EngineName = Literal["auto", "tensorflow", "openvino", "remote"]
+Precision = Literal["f32", "bf16", "f16"]
+Graph = Literal["signature", "frozen"]
+Compression = Literal["none", "gzip"]
+
+
+@dataclass(frozen=True)
+class EngineOptions:
+    """How models are run.
+
+    Attributes:
+        name: The engine; ``auto`` takes OpenVINO where it is installed and proven to answer as TensorFlow does, else
+            TensorFlow.
+        precision: The arithmetic; anything but ``f32`` changes results and must pass the model's accuracy check.
+        threads: Threads for one prediction; ``None`` takes the CPUs this process may use.
+        cache_folder: Where OpenVINO keeps compiled models; ``None`` keeps none.
+        graph: What TensorFlow runs: the model's signature as it is, or a copy with its weights as constants, which it
+            can optimise further. ``bf16`` needs the copy.
+        remote_target: Where the process listens that engine ``remote`` asks: ``host:port`` or ``unix:/path``.
+    """
+
+    name: EngineName = option(
+        "auto",
+        "The engine that runs models.",
+        one_of(get_args(EngineName)),
+        choices=get_args(EngineName),
+        name="engine",
+    )
+    precision: Precision = option("f32", "The arithmetic.", one_of(get_args(Precision)), choices=get_args(Precision))
+    threads: int | None = option(None, "Threads per prediction; all CPUs available by default.", whole_number(1))
+    cache_folder: Path | None = option(None, "Keeps compiled models between starts.", Path)
+    graph: Graph = option(
+        "signature", "What the tensorflow engine runs.", one_of(get_args(Graph)), choices=get_args(Graph)
+    )
+    remote_target: str | None = option(
+        None, "The TensorFlow Serving that engine remote calls, as HOST:PORT or unix:/PATH."
+    )
 
 
 @dataclass(frozen=True)
@@ -19,55 +64,66 @@ class ServerSettings:
     """How a server serves.
 
     Attributes:
-        model_base_path: A model's folder, or a folder of models (``SDNN_MODEL_BASE_PATH``).
-        model_name: The name of the one model; ``None`` takes folder names (``SDNN_MODEL_NAME``).
-        model_config_file: Names the models instead, in TensorFlow Serving's text form (``SDNN_MODEL_CONFIG_FILE``).
-        poll_wait_s: How often to look for new versions and models, in seconds; 0 never does (``SDNN_POLL_WAIT_S``).
-        poll_config: Whether looking for new versions also reads the model config file again.
+        model_base_path: A model's folder, or a folder of models.
+        model_name: The name of the one model; ``None`` takes folder names.
+        model_config_file: Names the models instead, in TensorFlow Serving's text form.
+        poll_wait_s: The polling interval for new versions and models, in seconds; 0 disables polling.
+        poll_config: Whether polling also reads the model config file again.
         max_load_retries: How often a version that failed to load is tried again while polling.
         labels_may_wait: Whether labels may name versions that are not there yet.
-        engine: What runs models (``SDNN_ENGINE``, ``SDNN_PRECISION``, ``SDNN_THREADS``, ``SDNN_CACHE_FOLDER``,
-            ``SDNN_GRAPH``, ``SDNN_REMOTE_TARGET``).
-        batching: How calls are gathered into batches; ``None`` runs them one by one (``SDNN_ENABLE_BATCHING``,
-            ``SDNN_BATCHING_PARAMETERS_FILE``).
-        concurrency: The most requests in work or waiting at once; more are refused (``SDNN_CONCURRENCY``).
-        reload_folders: HandleReloadConfigRequest may name models below these; none refuses it (``SDNN_RELOAD_FOLDER``,
-            several parted by ``:``).
-        reflection: Describe the services to tools such as grpcurl (``SDNN_REFLECTION``).
-        compression: Of gRPC answers, ``none`` or ``gzip`` (``SDNN_COMPRESSION``).
-        tls_certificate_file: A certificate chain in PEM form; plaintext without (``SDNN_TLS_CERTIFICATE_FILE``).
-        tls_key_file: Its private key (``SDNN_TLS_KEY_FILE``).
-        host: The address to listen on (``SDNN_HOST``).
-        ready_file: Written once the server answers (``SDNN_READY_FILE``).
-        max_body_bytes: The largest request body, inflated (``SDNN_MAX_BODY_MIB``).
-        warm_up: Send models the requests that lie beside them before answering others (``SDNN_WARM_UP``).
+        warm_up: Run each model's bundled warm-up requests before serving.
+        enable_batching: Whether waiting calls are gathered into batches.
+        batching_parameters_file: How, in TensorFlow Serving's text form.
+        max_body_mib: The largest request body, inflated, in MiB.
+        host: The address to listen on.
+        ready_file: Written once the server answers.
+        engine: What runs models.
     """
 
-    model_base_path: Path = Path()
-    model_name: str | None = None
-    model_config_file: Path | None = None
-    poll_wait_s: float = 0.0
+    model_base_path: Path | None = option(
+        None, "A model's folder (of numeric version folders), or a folder of models.", Path
+    )
+    model_name: str | None = option(None, "The model's name; by default its folder's.")
+    model_config_file: Path | None = option(
+        None, "Names several models, their versions and labels, as TensorFlow Serving's ModelServerConfig text.", Path
+    )
+    poll_wait_s: float = option(0.0, "Polling interval for new versions, in seconds; 0 disables polling.", seconds)
     poll_config: bool = True
     max_load_retries: int = 5
     labels_may_wait: bool = False
+    warm_up: bool = option(True, "Run each model's bundled warm-up requests before serving.", boolean, choices=BOOLEANS)
+    enable_batching: bool = option(False, "Gather waiting calls into batches.", boolean, choices=BOOLEANS)
+    batching_parameters_file: Path | None = option(
+        None, "TensorFlow Serving's BatchingParameters text, such as: max_batch_size { value: 8 }.", Path
+    )
+    max_body_mib: int = option(64, "The largest request body, inflated, in MiB.", whole_number(1))
+    host: str = option("0.0.0.0", "The address to listen on.")  # noqa: S104 - a container listens on all its addresses
+    ready_file: Path | None = option(None, "Written as JSON (host, port, pid) once the server answers requests.", Path)
     engine: EngineOptions = field(default_factory=EngineOptions)
-    batching: BatchingOptions | None = None
-    concurrency: int = 80
-    reload_folders: tuple[Path, ...] = ()
-    reflection: bool = True
-    compression: str = "none"
-    tls_certificate_file: Path | None = None
-    tls_key_file: Path | None = None
-    host: str = "0.0.0.0"  # noqa: S104 - a container listens on all its addresses
-    ready_file: Path | None = None
-    max_body_bytes: int = 64 * MIB
-    warm_up: bool = True
+
+    def __post_init__(self) -> None:
+        """Check the settings against each other.
+
+        Raises:
+            InvalidArgumentError: There is no model, or batching parameters without batching.
+        """
+        if self.model_base_path is None and self.model_config_file is None:
+            raise InvalidArgumentError(
+                "no model: give --model-base-path or SDNN_MODEL_BASE_PATH, a folder that holds <version>/saved_model.pb"
+            )
+        if self.batching_parameters_file is not None and not self.enable_batching:
+            raise InvalidArgumentError("a batching parameters file is given without --enable-batching true")
+
+    @property
+    def max_body_bytes(self) -> int:
+        """The largest request body, inflated, in bytes."""
+        return self.max_body_mib * MIB
 
     @classmethod
     def from_environment(
-        cls, environment: Mapping[str, str] = os.environ, *, default_base_path: str | None = None
+        cls, environment: Mapping[str, str] = os.environ, *, default_base_path: Path | None = None
     ) -> "ServerSettings":
-        """Read the settings.
+        """Read the settings from variables alone.
 
         Args:
             environment: Variables by name; an empty value counts as absent.
@@ -79,100 +135,45 @@ class ServerSettings:
         Raises:
             InvalidArgumentError: A variable is missing or wrong; says which and what it takes.
         """
-        given = {name: value for name, value in environment.items() if value}
-        base_path = given.get("SDNN_MODEL_BASE_PATH", default_base_path)
-        if base_path is None and "SDNN_MODEL_CONFIG_FILE" not in given:
-            raise InvalidArgumentError(
-                "no model: give --model-base-path or SDNN_MODEL_BASE_PATH, a folder that holds <version>/saved_model.pb"
-            )
-        certificate, key = _path(given, "SDNN_TLS_CERTIFICATE_FILE"), _path(given, "SDNN_TLS_KEY_FILE")
-        if (certificate is None) != (key is None):
-            raise InvalidArgumentError("TLS needs both a certificate file and a key file, and one of them is given")
-        return cls(
-            model_base_path=Path(base_path or ""),
-            model_name=given.get("SDNN_MODEL_NAME"),
-            model_config_file=_path(given, "SDNN_MODEL_CONFIG_FILE"),
-            poll_wait_s=_seconds(given, "SDNN_POLL_WAIT_S"),
-            batching=_batching(given),
-            concurrency=_number(given, "SDNN_CONCURRENCY") or cls.concurrency,
-            engine=EngineOptions(
-                name=cast("EngineName", _choice(given, "SDNN_ENGINE", get_args(EngineName), "auto")),
-                precision=cast("Precision", _choice(given, "SDNN_PRECISION", get_args(Precision), "f32")),
-                threads=_number(given, "SDNN_THREADS"),
-                cache_folder=_path(given, "SDNN_CACHE_FOLDER"),
-                graph=cast("Graph", _choice(given, "SDNN_GRAPH", get_args(Graph), "signature")),
-                remote_target=given.get("SDNN_REMOTE_TARGET"),
-            ),
-            reload_folders=tuple(Path(part) for part in given.get("SDNN_RELOAD_FOLDER", "").split(":") if part),
-            reflection=_choice(given, "SDNN_REFLECTION", ("true", "false"), "true") == "true",
-            compression=_choice(given, "SDNN_COMPRESSION", ("none", "gzip"), "none"),
-            tls_certificate_file=certificate,
-            tls_key_file=key,
-            host=given.get("SDNN_HOST", cls.host),
-            ready_file=_path(given, "SDNN_READY_FILE"),
-            max_body_bytes=(_number(given, "SDNN_MAX_BODY_MIB") or cls.max_body_bytes // MIB) * MIB,
-            warm_up=_choice(given, "SDNN_WARM_UP", ("true", "false"), "true") == "true",
-        )
+        engine = from_values(EngineOptions, values_from_environment(EngineOptions, environment))
+        values = values_from_environment(cls, environment)
+        if "model_config_file" not in values:
+            values.setdefault("model_base_path", default_base_path)
+        return from_values(cls, values, engine=engine)
 
 
-def port_from_environment(name: str, default: int = 8080, environment: Mapping[str, str] = os.environ) -> int:
-    """Read a port.
+@dataclass(frozen=True)
+class GrpcSettings:
+    """What a gRPC server has beyond that.
 
-    Args:
-        name: The variable.
-        default: The port when the variable is absent.
-        environment: Variables by name.
-
-    Returns:
-        0 to 65535; 0 takes any free port.
-
-    Raises:
-        InvalidArgumentError: Not a port.
+    Attributes:
+        concurrency: The most calls running or waiting at once; more are refused.
+        reload_folders: HandleReloadConfigRequest may name models below these; none refuses it.
+        reflection: Describe the services to tools such as grpcurl.
+        compression: Of answers.
+        tls_certificate_file: A certificate chain in PEM form; plaintext without.
+        tls_key_file: Its private key.
     """
-    text = environment.get(name) or str(default)
-    if not text.isdecimal() or int(text) > 65_535:
-        raise InvalidArgumentError(f"{name} must be a port, 0 to 65535, got {text!r}")
-    return int(text)
 
+    concurrency: int = option(80, "Calls running or waiting at once; more are refused.", whole_number(1))
+    reload_folders: tuple[Path, ...] = option(
+        (),
+        "HandleReloadConfigRequest may name models below these folders (colon-separated); by default it is refused.",
+        folders,
+        name="reload_folder",
+    )
+    reflection: bool = option(True, "Offer server reflection, for grpcurl.", boolean, choices=BOOLEANS)
+    compression: Compression = option(
+        "none", "Compression of answers.", one_of(get_args(Compression)), choices=get_args(Compression)
+    )
+    tls_certificate_file: Path | None = option(None, "Serve TLS with this certificate chain, in PEM form.", Path)
+    tls_key_file: Path | None = option(None, "The certificate's private key.", Path)
 
-def _path(given: Mapping[str, str], name: str) -> Path | None:
-    return Path(given[name]) if name in given else None
+    def __post_init__(self) -> None:
+        """Check the settings against each other.
 
-
-def _seconds(given: Mapping[str, str], name: str) -> float:
-    text = given.get(name, "0")
-    try:
-        value = float(text)
-    except ValueError:
-        value = -1.0
-    if not 0 <= value < math.inf:
-        raise InvalidArgumentError(f"{name} must be a number of seconds, got {text!r}")
-    return value
-
-
-def _batching(given: Mapping[str, str]) -> BatchingOptions | None:
-    enabled = _choice(given, "SDNN_ENABLE_BATCHING", ("true", "false"), "false") == "true"
-    path = _path(given, "SDNN_BATCHING_PARAMETERS_FILE")
-    if path is not None and not enabled:
-        raise InvalidArgumentError("a batching parameters file is given without --enable-batching true")
-    if path is None:
-        return BatchingOptions() if enabled else None
-    from serverless_dnn.runtime.batching_parameters import read_batching_parameters
-
-    return read_batching_parameters(path)
-
-
-def _choice(given: Mapping[str, str], name: str, choices: tuple[str, ...], default: str) -> str:
-    value = given.get(name, default)
-    if value not in choices:
-        raise InvalidArgumentError(f"{name} must be one of {', '.join(choices)}, got {value!r}")
-    return value
-
-
-def _number(given: Mapping[str, str], name: str) -> int | None:
-    text = given.get(name)
-    if text is None:
-        return None
-    if not text.isdecimal() or int(text) < 1:
-        raise InvalidArgumentError(f"{name} must be a whole number of at least 1, got {text!r}")
-    return int(text)
+        Raises:
+            InvalidArgumentError: A certificate without a key, or a key without a certificate.
+        """
+        if (self.tls_certificate_file is None) != (self.tls_key_file is None):
+            raise InvalidArgumentError("TLS needs both a certificate file and a key file, and one of them is given")

@@ -11,10 +11,10 @@ from flask import Flask, Response, request
 
 from serverless_dnn.runtime.codecs import npy, predict_proto
 from serverless_dnn.runtime.errors import InvalidArgumentError, UnimplementedError, UnsupportedMediaTypeError
-from serverless_dnn.runtime.http_predict import JSON_TYPE, HttpReply, HttpRequest
-from serverless_dnn.runtime.repository import ModelRepository
-from serverless_dnn.runtime.rest_api import RestApi, error_body
-from serverless_dnn.runtime.servable import Servable
+from serverless_dnn.runtime.http.messages import JSON_TYPE, HttpReply, HttpRequest
+from serverless_dnn.runtime.http.rest_api import RestApi, error_body
+from serverless_dnn.runtime.inference.servable import Servable
+from serverless_dnn.runtime.repository.model_repository import ModelRepository
 from serverless_dnn.runtime.settings import ServerSettings
 from serverless_dnn.runtime.timing import Instance
 

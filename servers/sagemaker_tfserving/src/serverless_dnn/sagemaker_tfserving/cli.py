@@ -2,25 +2,41 @@
 
 import os
 import sys
+from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import click
 from gunicorn.app.base import BaseApplication
 from gunicorn.arbiter import Arbiter
 
-from serverless_dnn.runtime.command_line import environment_option, exit_on_serving_error, server_options
+from serverless_dnn.runtime.commands.command_line import exit_on_serving_error, server_settings, settings_options
+from serverless_dnn.runtime.commands.memory import keep_freed_memory
+from serverless_dnn.runtime.commands.ready_file import announce_ready
 from serverless_dnn.runtime.errors import ServingError
-from serverless_dnn.runtime.lifecycle import announce_ready, start_repository
 from serverless_dnn.runtime.logs import log_to_stderr
-from serverless_dnn.runtime.settings import ServerSettings, port_from_environment
+from serverless_dnn.runtime.options import from_values, option, port
+from serverless_dnn.runtime.repository.loading import start_repository
+from serverless_dnn.runtime.settings import EngineOptions, ServerSettings
 from serverless_dnn.runtime.timing import Instance
 
 # SageMaker unpacks a model's archive here.
-MODEL_FOLDER = "/opt/ml/model"
+MODEL_FOLDER = Path("/opt/ml/model")
 # SageMaker ends a request after 60 s; the worker must outlive that.
 _WORKER_TIMEOUT_S = 70
 # /ping must answer while an invocation runs.
 _WORKER_THREADS = 8
+
+
+@dataclass(frozen=True)
+class SageMakerOptions:
+    """What SageMaker's container adds to what all servers have.
+
+    Attributes:
+        port: The port to listen on; 0 takes any free one.
+    """
+
+    port: int = option(8080, "The port to listen on; 0 takes any free one.", port, variable="SAGEMAKER_BIND_TO_PORT")
 
 
 class _Container(BaseApplication):  # type: ignore[misc] # gunicorn ships no types
@@ -56,6 +72,7 @@ class _Container(BaseApplication):  # type: ignore[misc] # gunicorn ships no typ
     def load(self) -> Any:
         """Load the models and make the application, in the worker."""
         self._instance = Instance(birth_ns=self._birth_ns)
+        keep_freed_memory()
         try:
             repository = start_repository(self._settings, self._instance)
         except ServingError as error:
@@ -77,18 +94,16 @@ def main() -> None:
 
 
 @main.command(context_settings={"max_content_width": 120})
-@server_options
-@environment_option("--host", "SDNN_HOST", "The address to listen on; all by default.")
-@environment_option("--port", "SAGEMAKER_BIND_TO_PORT", "The port to listen on; 8080 by default, 0 takes any free one.")
-def serve() -> None:
+@settings_options(ServerSettings, EngineOptions, SageMakerOptions)
+def serve(**given: Any) -> None:
     """Answer /ping and /invocations; this is what SageMaker starts."""
     log_to_stderr()
     with exit_on_serving_error("sdnn-sagemaker"):
-        settings = ServerSettings.from_environment(default_base_path=MODEL_FOLDER)
-        port = port_from_environment("SAGEMAKER_BIND_TO_PORT")
+        settings = server_settings(given, default_base_path=MODEL_FOLDER)
+        port_number = from_values(SageMakerOptions, given).port
     parent_pid = os.getpid()
     try:
-        _Container(settings, port).run()
+        _Container(settings, port_number).run()
     except SystemExit as end:
         # The forked worker leaves here too, and its parent knows it by its code.
         if os.getpid() == parent_pid and end.code:

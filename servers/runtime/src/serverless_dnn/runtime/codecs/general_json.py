@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from serverless_dnn.protos.v1 import tensor_pb2
 from serverless_dnn.runtime.errors import InvalidArgumentError, UnimplementedError
-from serverless_dnn.runtime.signature import TensorSpec
+from serverless_dnn.runtime.saved_model.signature import TensorSpec
 
 _INTEGERS: dict[int, str] = {
     tensor_pb2.DT_INT8: "int8",

@@ -11,11 +11,8 @@ from numpy.typing import NDArray
 
 from serverless_dnn.protos import predict_wire
 from serverless_dnn.protos.tensor import TensorCodecError
-from serverless_dnn.protos.v1 import predict_pb2
+from serverless_dnn.protos.v1 import model_spec_pb2, predict_pb2
 from serverless_dnn.runtime.errors import InvalidArgumentError
-from serverless_dnn.runtime.model_info import version_spec
-from serverless_dnn.runtime.servable import Servable
-from serverless_dnn.runtime.signature import Signature
 
 CONTENT_TYPE = "application/x-protobuf"
 # By the body's length and the largest array allowed. One a length: where two models' requests have the same, each
@@ -108,18 +105,21 @@ def _address(array: NDArray[Any]) -> int:
     return address
 
 
-def encode_predict_response(servable: Servable, signature: Signature, outputs: Mapping[str, NDArray[Any]]) -> bytes:
+def encode_predict_response(
+    model_name: str, version: int, signature_name: str, outputs: Mapping[str, NDArray[Any]]
+) -> bytes:
     """Encode an answer.
 
     Args:
-        servable: The model that ran.
-        signature: The signature that ran.
+        model_name: The model that ran.
+        version: Its version.
+        signature_name: The signature that ran.
         outputs: Arrays by output name.
 
     Returns:
         The bytes of a PredictResponse.
     """
-    answer = _answer_without_outputs(servable.model_name, servable.version, signature.name)
+    answer = _answer_without_outputs(model_name, version, signature_name)
     return predict_wire.add_outputs(answer, outputs)
 
 
@@ -127,3 +127,19 @@ def encode_predict_response(servable: Servable, signature: Signature, outputs: M
 def _answer_without_outputs(model_name: str, version: int, signature_name: str) -> bytes:
     spec = version_spec(model_name, version, signature_name)
     return predict_pb2.PredictResponse(model_spec=spec).SerializeToString()
+
+
+def version_spec(model_name: str, version: int, signature_name: str) -> model_spec_pb2.ModelSpec:
+    """Names a version in a response: its number is always set, a label never (TensorFlow Serving).
+
+    Args:
+        model_name: The model.
+        version: Its version.
+        signature_name: The signature that ran.
+
+    Returns:
+        The message.
+    """
+    spec = model_spec_pb2.ModelSpec(name=model_name, signature_name=signature_name)
+    spec.version.value = version
+    return spec

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from serverless_dnn.runtime.codecs.dense_json import decode_dense
 from serverless_dnn.runtime.codecs.general_json import decode_value, is_base64_object, parse_json
 from serverless_dnn.runtime.errors import FailedPreconditionError, InvalidArgumentError, ServingError, status_of
-from serverless_dnn.runtime.signature import Signature, TensorSpec
+from serverless_dnn.runtime.saved_model.signature import Signature, TensorSpec
 
 _ORJSON = orjson.OPT_SERIALIZE_NUMPY
 

@@ -1,41 +1,14 @@
-"""What every engine offers, and the options all of them share."""
+"""What every engine offers."""
 
 from collections.abc import Mapping
 from contextvars import ContextVar
 from dataclasses import dataclass
-from pathlib import Path
-from typing import Any, Literal, Protocol
+from typing import Any, Protocol
 
 from numpy.typing import NDArray
 
-from serverless_dnn.runtime.signature import Signature
-
-EngineName = Literal["auto", "tensorflow", "openvino", "remote"]
-Precision = Literal["f32", "bf16", "f16"]
-Graph = Literal["signature", "frozen"]
-
-
-@dataclass(frozen=True)
-class EngineOptions:
-    """How models are run.
-
-    Attributes:
-        name: The engine; ``auto`` takes OpenVINO where it is installed and proven to answer as TensorFlow does, else
-            TensorFlow.
-        precision: The arithmetic; anything but ``f32`` changes results and must pass the model's accuracy check.
-        threads: Threads for one prediction; ``None`` takes the CPUs this process may use.
-        cache_folder: Where OpenVINO keeps compiled models; ``None`` keeps none.
-        graph: What TensorFlow runs: the model's signature as it is, or a copy with its weights as constants, which it
-            can optimise further. ``bf16`` needs the copy.
-        remote_target: Where the process listens that engine ``remote`` asks: ``host:port`` or ``unix:/path``.
-    """
-
-    name: EngineName = "auto"
-    precision: Precision = "f32"
-    threads: int | None = None
-    cache_folder: Path | None = None
-    graph: Graph = "signature"
-    remote_target: str | None = None
+from serverless_dnn.runtime.saved_model.signature import Signature
+from serverless_dnn.runtime.settings import Precision
 
 
 @dataclass(frozen=True)

@@ -10,9 +10,10 @@ from typing import Any
 
 from numpy.typing import NDArray
 
-from serverless_dnn.runtime.engines.base import EngineOptions, LoadedModel, WouldBlockError, may_block
+from serverless_dnn.runtime.engines.base import LoadedModel, WouldBlockError, may_block
 from serverless_dnn.runtime.errors import FailedPreconditionError
-from serverless_dnn.runtime.signature import Signature
+from serverless_dnn.runtime.saved_model.signature import Signature
+from serverless_dnn.runtime.settings import EngineOptions
 from serverless_dnn.runtime.timing import Instance
 
 _log = logging.getLogger(__name__)

@@ -11,9 +11,10 @@ from serverless_dnn.protos.predict_wire import decode_predict_response, encode_p
 from serverless_dnn.protos.tensor import DEFAULT_MAX_BYTES, TensorCodecError
 from serverless_dnn.protos.v1 import model_spec_pb2, model_status_pb2
 from serverless_dnn.runtime.cpus import effective_cpus
-from serverless_dnn.runtime.engines.base import EngineInfo, EngineOptions
+from serverless_dnn.runtime.engines.base import EngineInfo
 from serverless_dnn.runtime.errors import DataLossError, FailedPreconditionError, UnavailableError, error_of_code
-from serverless_dnn.runtime.signature import Signature
+from serverless_dnn.runtime.saved_model.signature import Signature
+from serverless_dnn.runtime.settings import EngineOptions
 from serverless_dnn.runtime.timing import Instance
 
 _PREDICT = "/tensorflow.serving.PredictionService/Predict"

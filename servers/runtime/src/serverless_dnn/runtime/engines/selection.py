@@ -4,9 +4,10 @@ from collections.abc import Mapping
 from importlib.util import find_spec
 from pathlib import Path
 
-from serverless_dnn.runtime.engines.base import EngineOptions, LoadedModel
+from serverless_dnn.runtime.engines.base import LoadedModel
 from serverless_dnn.runtime.errors import FailedPreconditionError
-from serverless_dnn.runtime.signature import Signature
+from serverless_dnn.runtime.saved_model.signature import Signature
+from serverless_dnn.runtime.settings import EngineOptions
 from serverless_dnn.runtime.timing import Instance
 
 

@@ -9,7 +9,7 @@ from serverless_dnn.runtime.engines.openvino.model import OpenVinoModel
 from serverless_dnn.runtime.engines.openvino.proof.analysis import Analysis
 from serverless_dnn.runtime.engines.openvino.proof.guards import first_objection
 from serverless_dnn.runtime.engines.reference import Reference
-from serverless_dnn.runtime.signature import DEFAULT_SIGNATURE, Signature
+from serverless_dnn.runtime.saved_model.signature import DEFAULT_SIGNATURE, Signature
 
 
 class GuardedOpenVino:

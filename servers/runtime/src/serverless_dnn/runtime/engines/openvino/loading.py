@@ -9,14 +9,14 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from serverless_dnn.runtime.engines.base import EngineOptions
 from serverless_dnn.runtime.engines.openvino.compiled_cache import CacheEntry, CompiledCache
 from serverless_dnn.runtime.engines.openvino.guarded import GuardedOpenVino
 from serverless_dnn.runtime.engines.openvino.model import OpenVinoModel
 from serverless_dnn.runtime.engines.openvino.proof.analysis import Analysis, analyse
 from serverless_dnn.runtime.engines.reference import Reference
 from serverless_dnn.runtime.errors import FailedPreconditionError
-from serverless_dnn.runtime.signature import DEFAULT_SIGNATURE, Signature
+from serverless_dnn.runtime.saved_model.signature import DEFAULT_SIGNATURE, Signature
+from serverless_dnn.runtime.settings import EngineOptions
 from serverless_dnn.runtime.timing import Instance
 
 _log = logging.getLogger(__name__)

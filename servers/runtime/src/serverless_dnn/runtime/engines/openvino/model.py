@@ -11,12 +11,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from serverless_dnn.runtime.cpus import effective_cpus
-from serverless_dnn.runtime.engines.base import EngineInfo, EngineOptions
+from serverless_dnn.runtime.engines.base import EngineInfo
 from serverless_dnn.runtime.engines.openvino.compiled_cache import CacheEntry
 from serverless_dnn.runtime.engines.openvino.compiling import Compiled, compile_model, import_openvino, last_line
 from serverless_dnn.runtime.engines.openvino.shared_memory import shareable
 from serverless_dnn.runtime.errors import FailedPreconditionError, InvalidArgumentError, ResourceExhaustedError
-from serverless_dnn.runtime.signature import Signature
+from serverless_dnn.runtime.saved_model.signature import Signature
+from serverless_dnn.runtime.settings import EngineOptions
 from serverless_dnn.runtime.timing import Instance
 
 _log = logging.getLogger(__name__)

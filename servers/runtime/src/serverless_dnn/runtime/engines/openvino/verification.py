@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from serverless_dnn.runtime.engines.base import LoadedModel
 from serverless_dnn.runtime.engines.openvino.proof.guards import Guard
 from serverless_dnn.runtime.errors import ServingError
-from serverless_dnn.runtime.signature import Signature, TensorSpec
+from serverless_dnn.runtime.saved_model.signature import Signature, TensorSpec
 
 Arrays = Mapping[str, NDArray[Any]]
 TOLERANCES: Mapping[str, float] = {"f32": 1e-3, "bf16": 5e-2, "f16": 5e-2}

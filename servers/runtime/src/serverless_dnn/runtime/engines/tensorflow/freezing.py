@@ -14,7 +14,7 @@ from tensorflow.python.framework import op_def_registry
 from tensorflow.python.framework.convert_to_constants import convert_variables_to_constants_v2
 
 from serverless_dnn.runtime.engines.tensorflow.functions import first_line, input_order
-from serverless_dnn.runtime.signature import Signature
+from serverless_dnn.runtime.saved_model.signature import Signature
 
 _VARIABLES = frozenset({"Variable", "VariableV2"})
 _HARMLESS = _VARIABLES | {

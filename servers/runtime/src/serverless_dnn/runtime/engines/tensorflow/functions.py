@@ -9,7 +9,7 @@ import tensorflow as tf
 from tensorflow.python.eager.lift_to_graph import UnliftableError
 
 from serverless_dnn.runtime.errors import DataLossError
-from serverless_dnn.runtime.signature import Signature
+from serverless_dnn.runtime.saved_model.signature import Signature
 
 
 def load_functions(folder: Path, signatures: Mapping[str, Signature]) -> tuple[Any, str]:

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from serverless_dnn.runtime.cpus import effective_cpus
-from serverless_dnn.runtime.engines.base import EngineInfo, EngineOptions
+from serverless_dnn.runtime.engines.base import EngineInfo
 from serverless_dnn.runtime.errors import (
     FailedPreconditionError,
     InvalidArgumentError,
@@ -19,7 +19,8 @@ from serverless_dnn.runtime.errors import (
     UnimplementedError,
     error_of_code,
 )
-from serverless_dnn.runtime.signature import Signature
+from serverless_dnn.runtime.saved_model.signature import Signature
+from serverless_dnn.runtime.settings import EngineOptions
 from serverless_dnn.runtime.timing import Instance
 
 _log = logging.getLogger(__name__)

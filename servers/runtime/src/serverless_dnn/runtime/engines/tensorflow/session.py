@@ -9,7 +9,7 @@ import tensorflow as tf
 from numpy.typing import NDArray
 
 from serverless_dnn.runtime.errors import DataLossError, InvalidArgumentError
-from serverless_dnn.runtime.signature import Signature
+from serverless_dnn.runtime.saved_model.signature import Signature
 
 
 def open_session(folder: Path, threads: int) -> Any:

@@ -19,7 +19,7 @@ from serverless_dnn.runtime.engines.openvino.proof.sizes import LARGEST
 from serverless_dnn.runtime.engines.openvino.proof.trace import Seen, Trace
 from serverless_dnn.runtime.errors import ResourceExhaustedError
 from serverless_dnn.runtime.saved_model.graph import Graph, reached_operators, read_graph
-from serverless_dnn.runtime.signature import DEFAULT_SIGNATURE, Signature, TensorSpec
+from serverless_dnn.runtime.saved_model.signature import DEFAULT_SIGNATURE, Signature, TensorSpec
 
 # Larger numbers may overflow float32 on the way, and what becomes of NaN and infinities is TensorFlow's affair.
 _MAX_FLOAT = 1e10

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from serverless_dnn.runtime.engines.openvino.proof.sizes import LARGEST, MOST_ELEMENTS, FreeSize, Shape
-from serverless_dnn.runtime.signature import TensorSpec
+from serverless_dnn.runtime.saved_model.signature import TensorSpec
 
 
 @dataclass(frozen=True)

@@ -22,7 +22,7 @@ from serverless_dnn.runtime.engines.openvino.proof.unsafe import (
     WITH_MISFITS,
 )
 from serverless_dnn.runtime.saved_model.graph import Graph, is_left_out
-from serverless_dnn.runtime.signature import Signature, TensorSpec
+from serverless_dnn.runtime.saved_model.signature import Signature, TensorSpec
 
 _CALLS = frozenset({"PartitionedCall", "StatefulPartitionedCall"})
 _LOOPS = frozenset({"While", "StatelessWhile"})

@@ -1,0 +1,1 @@
+"""What commands share, and the runtime's own: options, memory, readiness, ``sdnn-model-server``."""

@@ -1,0 +1,123 @@
+"""The command line of a server: its flags come from the table of options, its errors are one line."""
+
+import sys
+from collections.abc import Callable, Collection, Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, TypeVar
+
+import click
+
+from serverless_dnn.runtime.errors import ServingError
+from serverless_dnn.runtime.options import Option, from_values, options_of
+from serverless_dnn.runtime.settings import EngineOptions, ServerSettings
+
+_CommandT = TypeVar("_CommandT", bound=Callable[..., Any])
+
+
+class OptionType(click.ParamType):
+    """Reads an option's text as the table says.
+
+    Args:
+        option: The option.
+    """
+
+    def __init__(self, option: Option) -> None:
+        self.option = option
+        self.name = "path" if option.parse is Path else "integer" if isinstance(option.default, int) else "text"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        """Read the text; see ``click.ParamType``."""
+        if not isinstance(value, str):
+            return value
+        try:
+            return self.option.parse(value)
+        except ValueError as error:
+            self.fail(str(error), param, ctx)
+
+    def get_metavar(self, param: click.Parameter, ctx: click.Context) -> str | None:
+        """What the help shows for the value; see ``click.ParamType``."""
+        return f"[{'|'.join(self.option.choices)}]" if self.option.choices else super().get_metavar(param, ctx)
+
+
+def settings_options(*settings: type, omit: Collection[str] = ()) -> Callable[[_CommandT], _CommandT]:
+    """Add the options of settings classes to a command, which gets their values by option name.
+
+    Args:
+        *settings: The classes.
+        omit: Names of options that this command does not have.
+
+    Returns:
+        The decorator.
+    """
+
+    def add(command: _CommandT) -> _CommandT:
+        rows = [row for each in settings for _, row in options_of(each) if row.name not in omit]
+        for row in reversed(rows):
+            command = _click_option(row)(command)
+        return command
+
+    return add
+
+
+def server_settings(values: Mapping[str, Any], *, default_base_path: Path | None = None) -> ServerSettings:
+    """Make a server's settings from the values of its command line.
+
+    Args:
+        values: By option name.
+        default_base_path: Where models are when no option says so.
+
+    Returns:
+        The settings.
+
+    Raises:
+        InvalidArgumentError: They contradict each other, or there is no model.
+    """
+    given = dict(values)
+    if given.get("model_base_path") is None and given.get("model_config_file") is None:
+        given["model_base_path"] = default_base_path
+    return from_values(ServerSettings, given, engine=from_values(EngineOptions, given))
+
+
+def environment_of(values: Mapping[str, Any], *settings: type) -> dict[str, str]:
+    """The variables that say what a command line said, for a process that is started without one.
+
+    Args:
+        values: By option name.
+        *settings: The classes whose options they are.
+
+    Returns:
+        Variables by name, of the options that were given.
+    """
+    rows = [row for each in settings for _, row in options_of(each)]
+    return {row.variable: _text(values[row.name]) for row in rows if values.get(row.name) is not None}
+
+
+@contextmanager
+def exit_on_serving_error(command: str) -> Iterator[None]:
+    """Turn an error at the start into one line on stderr and exit status 1.
+
+    Args:
+        command: Named at the start of the line.
+    """
+    try:
+        yield
+    except ServingError as error:
+        click.echo(f"{command}: {error}", err=True)
+        sys.exit(1)
+
+
+def _text(value: object) -> str:
+    return str(value).lower() if isinstance(value, bool) else str(value)
+
+
+def _click_option(row: Option) -> Callable[[_CommandT], _CommandT]:
+    default = {True: "true", False: "false", (): None}.get(row.default, row.default)
+    told = [f"default: {default}"] if default is not None else []
+    return click.option(
+        f"--{row.name.replace('_', '-')}",
+        row.name,
+        envvar=row.variable,
+        type=OptionType(row),
+        help=f"{row.help}  [{'; '.join([*told, f'env: {row.variable}'])}]",
+    )

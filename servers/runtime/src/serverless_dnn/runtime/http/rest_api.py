@@ -1,0 +1,195 @@
+"""TensorFlow Serving's REST API over any HTTP platform: paths in, replies out, errors as its JSON.
+
+Paths and rules are those of https://www.tensorflow.org/tfx/serving/api_rest and of the server's own request handler
+(tensorflow_serving/model_servers/http_rest_api_handler.cc).
+"""
+
+import json
+import logging
+import re
+import time
+from collections.abc import Callable, Mapping
+from typing import Any
+from urllib.parse import unquote
+
+from google.protobuf.json_format import MessageToDict
+
+from serverless_dnn.runtime.codecs.examples_json import (
+    decode_examples_json,
+    encode_classifications_json,
+    encode_regressions_json,
+)
+from serverless_dnn.runtime.errors import InternalError, InvalidArgumentError, NotFoundError, ServingError, status_of
+from serverless_dnn.runtime.http.bodies import inflate
+from serverless_dnn.runtime.http.messages import JSON_TYPE, HttpReply, HttpRequest
+from serverless_dnn.runtime.http.predict import find_rest_signature, predict_over_http
+from serverless_dnn.runtime.inference.classify_regress import classify, regress
+from serverless_dnn.runtime.inference.servable import Servable, servable_spec
+from serverless_dnn.runtime.repository.model_info import model_status, signature_map
+from serverless_dnn.runtime.repository.model_repository import ModelRepository
+from serverless_dnn.runtime.timing import Instance, PhaseTimer
+
+_log = logging.getLogger(__name__)
+_MODEL = r"/v1/models/(?P<model>[^/:]+)(?:/versions/(?P<version>\d+)|/labels/(?P<label>[^/:]+))?"
+_INFERENCE = re.compile(_MODEL + r":(?P<method>predict|classify|regress)", re.IGNORECASE)
+_METADATA = re.compile(_MODEL + r"(?P<metadata>/metadata)?", re.IGNORECASE)
+
+
+class RestApi:
+    """Answers requests for a repository's models.
+
+    Args:
+        repository: The models.
+        instance: Names this process in every answer.
+        max_body_bytes: The largest inflated body.
+        timeout_s: How long a request may wait for its turn; ``None`` waits.
+        observer: Is told of every request's end: its method, the name of its status, and its timer.
+    """
+
+    def __init__(
+        self,
+        repository: ModelRepository,
+        instance: Instance,
+        max_body_bytes: int,
+        *,
+        timeout_s: float | None = None,
+        observer: Callable[[str, str, PhaseTimer], None] | None = None,
+    ) -> None:
+        self._repository = repository
+        self._instance = instance
+        self._max_body_bytes = max_body_bytes
+        self._timeout_s = timeout_s
+        self._observer = observer
+
+    def handle(self, request: HttpRequest) -> HttpReply:
+        """Answer a request by its path.
+
+        Args:
+            request: The request.
+
+        Returns:
+            The reply; an error is a reply too.
+        """
+        return self.answer(lambda timer: self._route(request, timer))
+
+    def predict(self, request: HttpRequest, find_servable: Callable[[], Servable]) -> HttpReply:
+        """Answer a Predict request whose model is named by other means than its path.
+
+        Args:
+            request: The request.
+            find_servable: Gives the model, or raises.
+
+        Returns:
+            The reply; an error is a reply too.
+        """
+        return self.answer(lambda timer: self._predict(request, find_servable(), timer))
+
+    def answer(self, work: Callable[[PhaseTimer], tuple[str, bytes]]) -> HttpReply:
+        """Run the work of one request and turn what it returns or raises into a reply with its timing.
+
+        Args:
+            work: Takes the request's timer and returns content type and body.
+
+        Returns:
+            The reply.
+        """
+        timer = PhaseTimer()
+        try:
+            content_type, body = work(timer)
+            status, outcome = 200, "OK"
+        except ServingError as error:
+            status, outcome = status_of(error).http, status_of(error).name
+            content_type, body = JSON_TYPE, error_body(str(error))
+        except Exception:  # noqa: BLE001 - no traceback may reach a caller, whatever it was
+            _log.exception("a request failed through a fault of this server")
+            status, outcome = status_of(InternalError()).http, "INTERNAL"
+            content_type, body = JSON_TYPE, error_body("internal error: the server's log has the details")
+        if self._observer is not None:
+            self._observer("REST", outcome, timer)
+        return HttpReply(status, content_type, body, {"server-timing": self._instance.server_timing(timer)})
+
+    def _route(self, request: HttpRequest, timer: PhaseTimer) -> tuple[str, bytes]:
+        if not request.path.lower().startswith("/v1/"):
+            raise NotFoundError(f"there is nothing at {request.path}: try /v1/models/NAME:predict")
+        # TensorFlow Serving matches the path together with its query, so that any query is malformed.
+        if request.query:
+            raise _malformed(request)
+        if request.method == "POST" and (match := _INFERENCE.fullmatch(request.path)):
+            parts = _parts(match)
+            method = match["method"].lower()
+            timer.method = method.capitalize()
+            servable = self._repository.get(**parts)
+            if method == "predict":
+                return self._predict(request, servable, timer)
+            return JSON_TYPE, self._infer(method, request, servable, timer)
+        if request.method == "GET" and (match := _METADATA.fullmatch(request.path)):
+            return JSON_TYPE, self._describe(_parts(match), metadata=match["metadata"] is not None)
+        if request.method == "GET" and request.path.rstrip("/").lower() == "/v1/models":
+            raise InvalidArgumentError("Missing model name in request.")
+        raise _malformed(request)
+
+    def _predict(self, request: HttpRequest, servable: Servable, timer: PhaseTimer) -> tuple[str, bytes]:
+        return predict_over_http(
+            request, servable, timer, max_body_bytes=self._max_body_bytes, deadline_ns=self._deadline_ns()
+        )
+
+    def _deadline_ns(self) -> int | None:
+        return None if self._timeout_s is None else time.perf_counter_ns() + int(self._timeout_s * 1e9)
+
+    def _infer(self, method: str, request: HttpRequest, servable: Servable, timer: PhaseTimer) -> bytes:
+        with timer.phase("decode"):
+            name, given = decode_examples_json(inflate(request, self._max_body_bytes))
+            signature = find_rest_signature(servable, name)
+        if method == "classify":
+            return encode_classifications_json(classify(servable, signature, given, timer, self._deadline_ns()))
+        return encode_regressions_json(regress(servable, signature, given, timer, self._deadline_ns()))
+
+    def _describe(self, parts: Mapping[str, Any], *, metadata: bool) -> bytes:
+        if not metadata:
+            return _message_json(model_status(self._repository, parts["name"], parts["version"]))
+        servable = self._repository.get(**parts)
+        spec = servable_spec(servable)
+        return _print(
+            {
+                "model_spec": {"name": spec.name, "signature_name": "", "version": str(spec.version.value)},
+                "metadata": {"signature_def": _to_dict(signature_map(servable))},
+            }
+        )
+
+
+def error_body(message: str) -> bytes:
+    """An error as TensorFlow Serving writes it.
+
+    Args:
+        message: What the caller reads.
+
+    Returns:
+        ``{"error": message}`` as JSON.
+    """
+    return _print({"error": message})
+
+
+def _parts(match: re.Match[str]) -> dict[str, Any]:
+    version, label = match["version"], match["label"]
+    return {
+        "name": unquote(match["model"]),
+        "version": int(version) if version else None,
+        "label": unquote(label) if label else None,
+    }
+
+
+def _malformed(request: HttpRequest) -> InvalidArgumentError:
+    query = f"?{request.query}" if request.query else ""
+    return InvalidArgumentError(f"Malformed request: {request.method} {request.path}{query}")
+
+
+def _message_json(message: Any) -> bytes:
+    return _print(_to_dict(message))
+
+
+def _to_dict(message: Any) -> dict[str, Any]:
+    return MessageToDict(message, preserving_proto_field_name=True, always_print_fields_with_no_presence=True)
+
+
+def _print(value: object) -> bytes:
+    return json.dumps(value, ensure_ascii=False).encode()

@@ -1,0 +1,76 @@
+"""TensorFlow Serving's REST API as a WSGI application, for any WSGI server."""
+
+from collections.abc import Callable, Iterable, Mapping
+from http import HTTPStatus
+from typing import TYPE_CHECKING, Any
+
+from serverless_dnn.runtime.http.messages import JSON_TYPE, HttpReply, HttpRequest
+from serverless_dnn.runtime.http.rest_api import RestApi, error_body
+
+if TYPE_CHECKING:
+    from _typeshed.wsgi import StartResponse, WSGIApplication
+
+_CORS = {
+    "Access-Control-Allow-Origin": "*",
+    "Access-Control-Allow-Methods": "POST, GET",
+    "Access-Control-Allow-Headers": "Content-Type",
+}
+
+
+def make_rest_app(
+    api: RestApi, *, cors: bool = False, pages: Mapping[str, Callable[[], tuple[str, bytes]]] | None = None
+) -> "WSGIApplication":
+    """Make the application.
+
+    Args:
+        api: Answers the requests.
+        cors: Allow pages of any origin to call, and answer their OPTIONS requests.
+        pages: Content type and body of further pages by their path, such as metrics.
+
+    Returns:
+        The WSGI application.
+    """
+
+    def app(environ: dict[str, Any], start_response: "StartResponse") -> Iterable[bytes]:
+        request = _read(environ)
+        page = (pages or {}).get(request.path) if request.method == "GET" else None
+        if page is not None:
+            reply = HttpReply(200, *page())
+        elif request.method == "OPTIONS":
+            reply = _preflight(request)
+        else:
+            reply = api.handle(request)
+        headers = {
+            "Content-Type": reply.content_type,
+            "Content-Length": str(len(reply.body)),
+            **reply.headers,
+            **(_CORS if cors else {}),
+        }
+        start_response(f"{reply.status} {_phrase(reply.status)}", list(headers.items()))
+        return [reply.body]
+
+    return app
+
+
+def _read(environ: Mapping[str, Any]) -> HttpRequest:
+    headers = {name[5:].replace("_", "-").lower(): value for name, value in environ.items() if name.startswith("HTTP_")}
+    if environ.get("CONTENT_TYPE"):
+        headers["content-type"] = environ["CONTENT_TYPE"]
+    # The path as it came: a decoded one cannot tell a slash in a model's name from one that parts names.
+    path, _, query = environ["REQUEST_URI"].partition("?")
+    return HttpRequest(environ["REQUEST_METHOD"], path, query, headers, environ["wsgi.input"].read())
+
+
+def _preflight(request: HttpRequest) -> HttpReply:
+    origin = request.headers.get("origin", "")
+    if origin.startswith(("http://", "https://")):
+        return HttpReply(200, JSON_TYPE, b"")
+    return HttpReply(400, JSON_TYPE, error_body(f"OPTIONS needs an Origin of http or https, got {origin!r}"))
+
+
+def _phrase(status: int) -> str:
+    try:
+        return HTTPStatus(status).phrase
+    except ValueError:
+        # 499 is no standard status: the client went away.
+        return "Client Closed Request"

@@ -1,0 +1,125 @@
+"""Check a call against its signature, run it, and pick the outputs asked for."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from numpy.typing import NDArray
+
+from serverless_dnn.runtime.errors import InvalidArgumentError
+from serverless_dnn.runtime.inference.servable import Servable
+from serverless_dnn.runtime.saved_model.signature import Signature
+from serverless_dnn.runtime.timing import PhaseTimer
+
+
+def predict(
+    servable: Servable,
+    signature: Signature,
+    inputs: Mapping[str, NDArray[Any]],
+    timer: PhaseTimer,
+    output_filter: Sequence[str] = (),
+    *,
+    deadline_ns: int | None = None,
+) -> dict[str, NDArray[Any]]:
+    """Run one call.
+
+    Args:
+        servable: The model.
+        signature: One of its signatures.
+        inputs: Arrays by input name.
+        timer: Takes the time waited (``queue``) and computed (``compute``).
+        output_filter: The outputs wanted; empty means all.
+        deadline_ns: Until when the call may wait for its turn, on the clock of ``time.perf_counter_ns``.
+
+    Returns:
+        Arrays by output name.
+
+    Raises:
+        InvalidArgumentError: Inputs or wanted outputs do not fit the signature.
+        DeadlineExceededError: Its turn did not come in time.
+        ResourceExhaustedError: Too many calls wait.
+        ServingError: The engine failed.
+    """
+    timer.model = servable.model_name
+    inputs = complete_inputs(signature, inputs)
+    wanted = choose_outputs(signature, output_filter)
+    outputs = servable.runner.run(signature, inputs, timer, deadline_ns)
+    return {alias: outputs[alias] for alias in wanted}
+
+
+def complete_inputs(signature: Signature, inputs: Mapping[str, NDArray[Any]]) -> Mapping[str, NDArray[Any]]:
+    """Check names, types and shapes, and add the signature's own values for inputs that were left out.
+
+    Args:
+        signature: What is accepted.
+        inputs: What came.
+
+    Returns:
+        An array for each of the signature's inputs.
+
+    Raises:
+        InvalidArgumentError: They do not fit; the texts about names are TensorFlow Serving's.
+    """
+    if inputs.keys() != signature.inputs.keys():
+        _check_names(signature, inputs)
+        inputs = {**signature.defaults, **inputs}
+    for alias, array in inputs.items():
+        spec = signature.inputs[alias]
+        if array.dtype != spec.dtype:
+            raise InvalidArgumentError(f"input {alias} expects {spec.type_name}, but {array.dtype} is provided")
+        if not spec.accepts(array.shape):
+            expected = [-1 if size is None else size for size in spec.shape or ()]
+            raise InvalidArgumentError(
+                f"input {alias} expects the shape {expected} (-1 is free), but {list(array.shape)} is provided"
+            )
+    return inputs
+
+
+def _check_names(signature: Signature, inputs: Mapping[str, NDArray[Any]]) -> None:
+    extra = inputs.keys() - signature.inputs.keys()
+    missing = [alias for alias in signature.inputs if alias not in inputs and alias not in signature.defaults]
+    if len(inputs) != len(signature.inputs):
+        if extra or missing:
+            raise InvalidArgumentError(
+                f"input size does not match signature: {len(inputs)}!={len(signature.inputs)} len({_names(inputs)}) != "
+                f"len({_names(signature.inputs)}). Sent extra: {_names(extra)}. Missing but required: "
+                f"{_names(missing)}."
+            )
+    elif missing:
+        raise InvalidArgumentError(
+            f"Signature input alias: {missing[0]}(feed name: {signature.inputs[missing[0]].graph_name}) not found in "
+            f"request. Sent: {_names(inputs)}. Expected: {_names(signature.inputs)}."
+        )
+    elif extra:
+        raise InvalidArgumentError(
+            f"Inputs contains invalid name. Sent: {_names(inputs)}. Expected: {_names(signature.inputs)}."
+        )
+
+
+def choose_outputs(signature: Signature, output_filter: Sequence[str]) -> Sequence[str]:
+    """The outputs to return.
+
+    Args:
+        signature: What there is.
+        output_filter: What is wanted; empty means all.
+
+    Returns:
+        Output names.
+
+    Raises:
+        InvalidArgumentError: An unknown name, or one twice; the texts are TensorFlow Serving's.
+    """
+    seen: set[str] = set()
+    for alias in output_filter:
+        if alias not in signature.outputs:
+            raise InvalidArgumentError(
+                f"output tensor alias not found in signature: {alias} Outputs expected to be in the set "
+                f"{_names(signature.outputs)}."
+            )
+        if alias in seen:
+            raise InvalidArgumentError(f"duplicate output tensor alias: {alias}")
+        seen.add(alias)
+    return output_filter or list(signature.outputs)
+
+
+def _names(names: Any) -> str:
+    return "{" + ",".join(sorted(names)) + "}"

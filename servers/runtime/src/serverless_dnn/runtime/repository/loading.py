@@ -1,0 +1,72 @@
+"""Load the models of a server: signatures, engine, runner, warm-up."""
+
+import logging
+from pathlib import Path
+
+from serverless_dnn.runtime.engines.selection import load_model
+from serverless_dnn.runtime.errors import ServingError
+from serverless_dnn.runtime.inference.runner import DirectRunner, Runner
+from serverless_dnn.runtime.inference.servable import Servable
+from serverless_dnn.runtime.repository.configuration import wanted_models
+from serverless_dnn.runtime.repository.model_repository import Loader, ModelRepository
+from serverless_dnn.runtime.repository.polling import start_polling
+from serverless_dnn.runtime.repository.warmup import warm_up
+from serverless_dnn.runtime.saved_model.signature import read_signatures
+from serverless_dnn.runtime.settings import ServerSettings
+from serverless_dnn.runtime.timing import Instance
+
+_log = logging.getLogger(__name__)
+
+
+def start_repository(settings: ServerSettings, instance: Instance) -> ModelRepository:
+    """Find and load the models, and go on looking for new versions if the settings say so.
+
+    Args:
+        settings: Where they are and how to run them.
+        instance: Takes the time spent.
+
+    Returns:
+        The repository, ready to answer.
+
+    Raises:
+        ServingError: There is no model, or one cannot be loaded.
+    """
+    repository = ModelRepository(
+        _loader(settings, instance),
+        max_load_retries=settings.max_load_retries,
+        labels_may_wait=settings.labels_may_wait,
+    )
+    repository.configure(wanted_models(settings))
+    instance.engine = ", ".join(sorted({str(servable.engine) for servable in repository.all()}))
+    if settings.poll_wait_s:
+        start_polling(repository, settings)
+    return repository
+
+
+def _loader(settings: ServerSettings, instance: Instance) -> Loader:
+    batching = None
+    if settings.enable_batching:
+        from serverless_dnn.runtime.inference.batching_parameters import read_batching_parameters
+
+        batching = read_batching_parameters(settings.batching_parameters_file)
+
+    def load(name: str, version: int, folder: Path) -> Servable:
+        signatures = read_signatures(folder)
+        loaded = load_model(folder, signatures, settings.engine, instance, name)
+        runner: Runner = DirectRunner(loaded)
+        if batching is not None:
+            from serverless_dnn.runtime.inference.batching import BatchingRunner
+
+            runner = BatchingRunner(loaded, batching)
+        servable = Servable(name, version, folder, signatures, loaded.info, runner)
+        if settings.warm_up:
+            try:
+                with instance.starting("warmup"):
+                    sent = warm_up(servable, folder)
+            except ServingError:
+                runner.retire()
+                raise
+            _log.info("warmed up", extra={"model": name, "model_version": version, "requests": sent})
+        return servable
+
+    return load

@@ -1,0 +1,1 @@
+"""The gRPC server: its services, and what every call needs."""

@@ -1,0 +1,113 @@
+"""The gRPC service of the Open Inference Protocol, version 2, which KServe's and Triton's clients call.
+
+The protocol is https://github.com/kserve/open-inference-protocol. A model is called by its default signature.
+"""
+
+import re
+
+import grpc
+
+from serverless_dnn.protos.v1 import open_inference_pb2 as messages
+from serverless_dnn.runtime import __version__
+from serverless_dnn.runtime.codecs import open_inference
+from serverless_dnn.runtime.errors import InvalidArgumentError, NotFoundError
+from serverless_dnn.runtime.inference.predictor import predict
+from serverless_dnn.runtime.inference.servable import Servable
+from serverless_dnn.runtime.repository.model_repository import ModelRepository
+from serverless_dnn.runtime.rpc.calls import GrpcCalls, Handlers, parse_message
+from serverless_dnn.runtime.saved_model.signature import DEFAULT_SIGNATURE, TensorSpec
+from serverless_dnn.runtime.timing import PhaseTimer
+
+OPEN_INFERENCE_SERVICE = "inference.GRPCInferenceService"
+SERVER_NAME = "serverless-dnn"
+# The name of the format in the protocol's list of platforms.
+_PLATFORM = "tensorflow_savedmodel"
+# A version is an int64, which has at most 19 digits.
+_VERSION = re.compile(r"[0-9]{1,19}")
+
+
+class OpenInferenceService:
+    """Answers the calls for a repository's models.
+
+    Args:
+        repository: The models.
+        calls: Runs them.
+        max_body_bytes: The largest array to make from a message.
+    """
+
+    def __init__(self, repository: ModelRepository, calls: GrpcCalls, *, max_body_bytes: int) -> None:
+        self._repository = repository
+        self._calls = calls
+        self._max_body_bytes = max_body_bytes
+
+    def handlers(self) -> tuple[grpc.GenericRpcHandler, ...]:
+        """The handlers to register, by the full names of their services."""
+        methods: Handlers = {
+            "ServerLive": self._calls.at_once(self._server_live),
+            "ServerReady": self._calls.at_once(self._server_ready),
+            "ModelReady": self._calls.at_once(self._model_ready),
+            "ServerMetadata": self._calls.at_once(self._server_metadata),
+            "ModelMetadata": self._calls.at_once(self._model_metadata),
+            "ModelInfer": self._calls.unary("ModelInfer", self._model_infer, predicts=True),
+        }
+        return (grpc.method_handlers_generic_handler(OPEN_INFERENCE_SERVICE, methods),)
+
+    def _server_live(self, body: bytes) -> bytes:
+        parse_message(messages.ServerLiveRequest, body)
+        return messages.ServerLiveResponse(live=True).SerializeToString()
+
+    def _server_ready(self, body: bytes) -> bytes:
+        parse_message(messages.ServerReadyRequest, body)
+        return messages.ServerReadyResponse(ready=bool(self._repository.all())).SerializeToString()
+
+    def _model_ready(self, body: bytes) -> bytes:
+        request = parse_message(messages.ModelReadyRequest, body)
+        try:
+            self._servable(request.name, request.version)
+        except NotFoundError:
+            # As Triton does: that a model is not there is an answer to this question, not a failure.
+            return messages.ModelReadyResponse(ready=False).SerializeToString()
+        return messages.ModelReadyResponse(ready=True).SerializeToString()
+
+    def _server_metadata(self, body: bytes) -> bytes:
+        parse_message(messages.ServerMetadataRequest, body)
+        return messages.ServerMetadataResponse(name=SERVER_NAME, version=__version__).SerializeToString()
+
+    def _model_metadata(self, body: bytes) -> bytes:
+        request = parse_message(messages.ModelMetadataRequest, body)
+        servable = self._servable(request.name, request.version)
+        signature = servable.signature(DEFAULT_SIGNATURE)
+        return messages.ModelMetadataResponse(
+            name=servable.model_name,
+            versions=[str(held.version) for held in self._repository.all() if held.model_name == servable.model_name],
+            platform=_PLATFORM,
+            inputs=[_tensor_metadata(spec) for spec in signature.inputs.values()],
+            outputs=[_tensor_metadata(spec) for spec in signature.outputs.values()],
+        ).SerializeToString()
+
+    def _model_infer(self, body: bytes, timer: PhaseTimer, deadline_ns: int | None) -> bytes:
+        with timer.phase("decode"):
+            request, inputs = open_inference.decode_infer_request(body, max_bytes=self._max_body_bytes)
+            servable = self._servable(request.model_name, request.model_version)
+            signature = servable.signature(DEFAULT_SIGNATURE)
+        wanted = [output.name for output in request.outputs]
+        outputs = predict(servable, signature, inputs, timer, wanted, deadline_ns=deadline_ns)
+        with timer.phase("encode"):
+            return open_inference.encode_infer_response(servable.model_name, servable.version, request.id, outputs)
+
+    def _servable(self, name: str, version: str) -> Servable:
+        if not name:
+            raise InvalidArgumentError("a request must name a model")
+        if version and not _VERSION.fullmatch(version):
+            raise InvalidArgumentError(f"a version must be a decimal number or empty for the newest, got {version!r}")
+        return self._repository.get(name, int(version) if version else None)
+
+
+def _tensor_metadata(spec: TensorSpec) -> messages.ModelMetadataResponse.TensorMetadata:
+    # The protocol has no word for an unknown rank; one free size is the nearest.
+    shape = (None,) if spec.shape is None else spec.shape
+    return messages.ModelMetadataResponse.TensorMetadata(
+        name=spec.name,
+        datatype=open_inference.datatype_of(spec.data_type),
+        shape=[-1 if size is None else size for size in shape],
+    )

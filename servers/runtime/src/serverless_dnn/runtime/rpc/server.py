@@ -1,0 +1,160 @@
+"""A gRPC server for a repository's models: services, health, reflection, limits, TLS, a drain that loses no call."""
+
+import asyncio
+import logging
+import time
+from collections.abc import Sequence
+from pathlib import Path
+
+import grpc
+import grpc.aio
+from grpc_health.v1 import health_pb2, health_pb2_grpc
+from grpc_health.v1.health import aio as health
+
+from serverless_dnn.runtime.cpus import effective_cpus
+from serverless_dnn.runtime.errors import InvalidArgumentError, UnavailableError
+from serverless_dnn.runtime.repository.model_repository import ModelRepository
+from serverless_dnn.runtime.rpc.calls import CallObserver, GrpcCalls
+from serverless_dnn.runtime.rpc.open_inference import OPEN_INFERENCE_SERVICE, OpenInferenceService
+from serverless_dnn.runtime.rpc.reflection import enable_reflection
+from serverless_dnn.runtime.rpc.tensorflow_serving import MODEL_SERVICE, PREDICTION_SERVICES, GrpcService
+from serverless_dnn.runtime.rpc.worker_threads import WorkerThreads
+from serverless_dnn.runtime.settings import GrpcSettings, ServerSettings
+from serverless_dnn.runtime.timing import Instance
+
+_log = logging.getLogger(__name__)
+_SERVING = health_pb2.HealthCheckResponse.SERVING
+# Names that TensorFlow Serving's own health service knows (model_servers/server.cc).
+_SHORT_NAMES = ("PredictionService", "ModelService")
+# Connections through NATs and load balancers die silently after minutes without a byte; proxies may ping as often as
+# this without being cut off.
+_KEEPALIVE_MS = 60_000
+_MIN_PING_INTERVAL_MS = 10_000
+
+
+class GrpcServer:
+    """Listens, answers and drains, inside a running event loop.
+
+    Args:
+        settings: How to serve.
+        grpc_settings: How to serve gRPC.
+        repository: The models, loaded.
+        instance: Names this process in every answer.
+        interceptors: See every call first.
+        observer: Is told of every call's end.
+    """
+
+    def __init__(
+        self,
+        settings: ServerSettings,
+        grpc_settings: GrpcSettings,
+        repository: ModelRepository,
+        instance: Instance,
+        *,
+        interceptors: Sequence[grpc.aio.ServerInterceptor] = (),
+        observer: CallObserver | None = None,
+    ) -> None:
+        self._settings = grpc_settings
+        self._repository = repository
+        # Some threads decode and encode while others wait for the engine; calls of one batch wait in a thread each.
+        concurrency = grpc_settings.concurrency
+        threads = concurrency if settings.enable_batching else min(4 * effective_cpus(), concurrency)
+        self._threads = WorkerThreads(threads, "predict")
+        self._server = grpc.aio.server(
+            interceptors=interceptors,
+            compression=grpc.Compression.Gzip if grpc_settings.compression == "gzip" else None,
+            options=[
+                ("grpc.max_receive_message_length", settings.max_body_bytes),
+                ("grpc.max_send_message_length", -1),
+                ("grpc.keepalive_time_ms", _KEEPALIVE_MS),
+                ("grpc.keepalive_permit_without_calls", 1),
+                ("grpc.http2.min_ping_interval_without_data_ms", _MIN_PING_INTERVAL_MS),
+                # A second server on the same port is a mistake to report, not a load balancer.
+                ("grpc.so_reuseport", 0),
+            ],
+        )
+        self._calls = calls = GrpcCalls(instance, self._threads, concurrency=concurrency, observer=observer)
+        service = GrpcService(
+            repository, calls, max_body_bytes=settings.max_body_bytes, reload_folders=grpc_settings.reload_folders
+        )
+        self._server.add_generic_rpc_handlers(service.handlers())
+        open_inference = OpenInferenceService(repository, calls, max_body_bytes=settings.max_body_bytes)
+        self._server.add_generic_rpc_handlers(open_inference.handlers())
+        self._health = health.HealthServicer()
+        health_pb2_grpc.add_HealthServicer_to_server(self._health, self._server)
+        if grpc_settings.reflection:
+            enable_reflection(self._server)
+        self._known_models: set[str] = set()
+        self._draining = False
+
+    async def start(self, addresses: Sequence[str]) -> list[int]:
+        """Listen, and tell by the health service that calls are answered.
+
+        Args:
+            addresses: ``host:port``, port 0 for any free one, or ``unix:/path``.
+
+        Returns:
+            The port of each address.
+
+        Raises:
+            UnavailableError: An address is taken.
+            InvalidArgumentError: The certificate or its key cannot be read.
+        """
+        credentials = _credentials(self._settings)
+        ports = []
+        for address in addresses:
+            try:
+                if credentials is None or address.startswith("unix:"):
+                    ports.append(self._server.add_insecure_port(address))
+                else:
+                    ports.append(self._server.add_secure_port(address, credentials))
+            except RuntimeError:
+                raise UnavailableError(f"cannot listen on {address}: it is taken or not ours") from None
+        await self._server.start()
+        for name in ("", MODEL_SERVICE, OPEN_INFERENCE_SERVICE, *PREDICTION_SERVICES, *_SHORT_NAMES):
+            await self._health.set(name, _SERVING)
+        await self._tell_models()
+        loop = asyncio.get_running_loop()
+        self._repository.subscribe(lambda: asyncio.run_coroutine_threadsafe(self._tell_models(), loop))
+        return ports
+
+    async def drain(self, grace_s: float) -> None:
+        """Stop taking calls, finish those in work, and end.
+
+        Args:
+            grace_s: After this, calls that still run are cut off.
+        """
+        _log.info("draining", extra={"grace_s": grace_s})
+        self._draining = True
+        await self._health.enter_graceful_shutdown()
+        begin_s = time.monotonic()
+        await self._calls.drain(grace_s / 2)
+        await self._server.stop(grace_s - (time.monotonic() - begin_s))
+        _log.info("drained", extra={"accepted": self._calls.accepted, "answered": self._calls.answered})
+        self._threads.stop()
+
+    async def _tell_models(self) -> None:
+        """Give every model that is or was served its health, under its name."""
+        if self._draining:
+            return
+        served = {servable.model_name for servable in self._repository.all()}
+        self._known_models |= served
+        for name in self._known_models:
+            state = (
+                health_pb2.HealthCheckResponse.SERVING if name in served else health_pb2.HealthCheckResponse.NOT_SERVING
+            )
+            await self._health.set(name, state)
+
+
+def _credentials(settings: GrpcSettings) -> grpc.ServerCredentials | None:
+    if settings.tls_certificate_file is None or settings.tls_key_file is None:
+        return None
+    pair = (_read(settings.tls_key_file), _read(settings.tls_certificate_file))
+    return grpc.ssl_server_credentials([pair])
+
+
+def _read(path: Path) -> bytes:
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        raise InvalidArgumentError(f"cannot read {path}: {error.strerror}") from None
