@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from serverless_dnn.runtime.options import BOOLEANS, boolean, option, port
+from serverless_dnn.runtime.options import BOOLEANS, boolean, option, port_number
 
 
 def _comma_separated(text: str) -> tuple[str, ...]:
@@ -21,8 +21,8 @@ class CloudRunOptions:
         opentelemetry: Send traces as OpenTelemetry's own variables say.
     """
 
-    port: int = option(8080, "The port to listen on; 0 takes any free one.", port, variable="PORT")
-    metrics_port: int | None = option(None, "Serve Prometheus metrics on this port; none by default.", port)
+    port: int = option(8080, "The port to listen on; 0 takes any free one.", port_number, variable="PORT")
+    metrics_port: int | None = option(None, "Serve Prometheus metrics on this port; none by default.", port_number)
     token_audiences: tuple[str, ...] = option(
         (),
         "Require an identity token of Google's for one of these audiences (comma-separated).",

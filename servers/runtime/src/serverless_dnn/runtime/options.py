@@ -169,6 +169,6 @@ def folders(text: str) -> tuple[Path, ...]:
     return tuple(Path(part) for part in text.split(":") if part)
 
 
-def port(text: str) -> int:
+def port_number(text: str) -> int:
     """Reads a port; 0 stands for any free one."""
     return whole_number(0, 65_535)(text)

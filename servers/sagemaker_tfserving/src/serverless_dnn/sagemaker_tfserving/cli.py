@@ -15,7 +15,7 @@ from serverless_dnn.runtime.commands.memory import keep_freed_memory
 from serverless_dnn.runtime.commands.ready_file import announce_ready
 from serverless_dnn.runtime.errors import ServingError
 from serverless_dnn.runtime.logs import log_to_stderr
-from serverless_dnn.runtime.options import from_values, option, port
+from serverless_dnn.runtime.options import from_values, option, port_number
 from serverless_dnn.runtime.repository.loading import start_repository
 from serverless_dnn.runtime.settings import EngineOptions, ServerSettings
 from serverless_dnn.runtime.timing import Instance
@@ -36,7 +36,9 @@ class SageMakerOptions:
         port: The port to listen on; 0 takes any free one.
     """
 
-    port: int = option(8080, "The port to listen on; 0 takes any free one.", port, variable="SAGEMAKER_BIND_TO_PORT")
+    port: int = option(
+        8080, "The port to listen on; 0 takes any free one.", port_number, variable="SAGEMAKER_BIND_TO_PORT"
+    )
 
 
 class _Container(BaseApplication):  # type: ignore[misc] # gunicorn ships no types
@@ -100,10 +102,10 @@ def serve(**given: Any) -> None:
     log_to_stderr()
     with exit_on_serving_error("sdnn-sagemaker"):
         settings = server_settings(given, default_base_path=MODEL_FOLDER)
-        port_number = from_values(SageMakerOptions, given).port
+        options = from_values(SageMakerOptions, given)
     parent_pid = os.getpid()
     try:
-        _Container(settings, port_number).run()
+        _Container(settings, options.port).run()
     except SystemExit as end:
         # The forked worker leaves here too, and its parent knows it by its code.
         if os.getpid() == parent_pid and end.code:

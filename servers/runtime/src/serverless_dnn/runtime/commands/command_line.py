@@ -9,13 +9,15 @@ from typing import Any, TypeVar
 import click
 
 from serverless_dnn.runtime.errors import ServingError
-from serverless_dnn.runtime.options import Option, from_values, options_of
+from serverless_dnn.runtime.options import Option, folders, from_values, options_of, seconds
 from serverless_dnn.runtime.settings import EngineOptions, ServerSettings
 
 _CommandT = TypeVar("_CommandT", bound=Callable[..., Any])
 
+_METAVARS: dict[Callable[[str], Any], str] = {Path: "path", str: "text", seconds: "seconds", folders: "folders"}
 
-class OptionType(click.ParamType):
+
+class OptionType(click.ParamType[Any]):
     """Reads an option's text as the table says.
 
     Args:
@@ -24,7 +26,7 @@ class OptionType(click.ParamType):
 
     def __init__(self, option: Option) -> None:
         self.option = option
-        self.name = "path" if option.parse is Path else "integer" if isinstance(option.default, int) else "text"
+        self.name = _METAVARS.get(option.parse, "integer")
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
         """Read the text; see ``click.ParamType``."""
@@ -112,12 +114,13 @@ def _text(value: object) -> str:
 
 
 def _click_option(row: Option) -> Callable[[_CommandT], _CommandT]:
-    default = {True: "true", False: "false", (): None}.get(row.default, row.default)
-    told = [f"default: {default}"] if default is not None else []
     return click.option(
         f"--{row.name.replace('_', '-')}",
         row.name,
-        envvar=row.variable,
         type=OptionType(row),
-        help=f"{row.help}  [{'; '.join([*told, f'env: {row.variable}'])}]",
+        envvar=row.variable,
+        show_envvar=True,
+        # Told alone: settings have their defaults themselves.
+        show_default=_text(row.default) if row.default not in (None, ()) else False,
+        help=row.help,
     )
