@@ -6,12 +6,12 @@ import re
 import tomllib
 from pathlib import Path
 
-import click
 import pytest
 import yaml
 
-from serverless_dnn.cloudrun_grpc.cli import main
-from serverless_dnn.runtime.settings import ServerSettings
+from serverless_dnn.cloudrun_grpc.options import CloudRunOptions
+from serverless_dnn.runtime.options import from_values, options_of, values_from_environment
+from serverless_dnn.runtime.settings import EngineOptions, GrpcSettings, ServerSettings
 
 ROOT = Path(__file__).resolve().parents[3]
 SERVER = ROOT / "servers" / "cloudrun_grpc"
@@ -19,12 +19,10 @@ DOCKERFILE = (SERVER / "Dockerfile").read_text(encoding="utf-8").replace("\\\n",
 SERVICE = yaml.safe_load((SERVER / "deploy" / "service.yaml").read_text(encoding="utf-8"))
 REVISION = SERVICE["spec"]["template"]
 CONTAINER = REVISION["spec"]["containers"][0]
-# Each option names its variable in its help, and settings are the variables.
 VARIABLES = {
-    name
-    for parameter in main.params
-    if isinstance(parameter, click.Option)
-    for name in re.findall(r"\[env: (\w+)\]", parameter.help or "")
+    row.variable
+    for settings in (ServerSettings, EngineOptions, GrpcSettings, CloudRunOptions)
+    for _, row in options_of(settings)
 }
 
 
@@ -86,11 +84,13 @@ def test_the_server_takes_the_values_of_image_and_service() -> None:
         name: re.sub(r"\$\{(\w+)\}", lambda match: fill[match[1]], value) for name, value in image_environment().items()
     }
     built = ServerSettings.from_environment(values)
-    deployed = ServerSettings.from_environment(values | {entry["name"]: entry["value"] for entry in CONTAINER["env"]})
+    variables = values | {entry["name"]: entry["value"] for entry in CONTAINER["env"]}
+    deployed = ServerSettings.from_environment(variables)
+    grpc_settings = from_values(GrpcSettings, values_from_environment(GrpcSettings, variables))
     # A compiled model fits only the precision it was compiled for.
     assert deployed.engine == built.engine
     assert built.engine.cache_folder == Path("/cache")
-    assert deployed.concurrency == REVISION["spec"]["containerConcurrency"]
+    assert grpc_settings.concurrency == REVISION["spec"]["containerConcurrency"]
 
 
 def test_terraform_uses_the_variables_it_declares_and_defaults_to_the_same_service() -> None:

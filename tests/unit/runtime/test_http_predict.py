@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis.extra import numpy as hnp
 from numpy.typing import NDArray
 
+from serverless_dnn.protos.budget import DecodeBudget
 from serverless_dnn.runtime.codecs.npy import decode_npy, encode_npy
 from serverless_dnn.runtime.errors import InvalidArgumentError, PayloadTooLargeError, UnsupportedMediaTypeError
 from serverless_dnn.runtime.http.bodies import inflate
@@ -19,24 +20,39 @@ def _gzipped(body: bytes) -> HttpRequest:
     return HttpRequest("POST", "/", headers={"content-encoding": "gzip"}, body=body)
 
 
+def _inflate(request: HttpRequest, limit: int) -> bytes:
+    return inflate(request, limit, DecodeBudget(limit))
+
+
 def test_gzip_is_inflated() -> None:
-    assert inflate(_gzipped(gzip.compress(b"abc" * 100)), 300) == b"abc" * 100
+    assert _inflate(_gzipped(gzip.compress(b"abc" * 100)), 300) == b"abc" * 100
+
+
+def test_every_member_of_a_gzip_is_read() -> None:
+    members = gzip.compress(b"abc") + gzip.compress(b"") + gzip.compress(b"def")
+
+    assert _inflate(_gzipped(members), 6) == b"abcdef"
+    assert _inflate(_gzipped(members + bytes(8)), 6) == b"abcdef"
+    with pytest.raises(PayloadTooLargeError):
+        _inflate(_gzipped(members), 5)
+    with pytest.raises(InvalidArgumentError, match="gzip"):
+        _inflate(_gzipped(members + b"more"), 100)
 
 
 def test_a_bomb_stops_at_the_bound() -> None:
     with pytest.raises(PayloadTooLargeError, match="larger than the 1000 bytes"):
-        inflate(_gzipped(gzip.compress(bytes(100_000_000))), 1000)
+        _inflate(_gzipped(gzip.compress(bytes(100_000_000))), 1000)
 
 
 @pytest.mark.parametrize("body", [b"", b"abc", gzip.compress(b"abc" * 100)[:-9]])
 def test_what_is_not_gzip(body: bytes) -> None:
     with pytest.raises(InvalidArgumentError, match="gzip"):
-        inflate(_gzipped(body), 1000)
+        _inflate(_gzipped(body), 1000)
 
 
 def test_other_encodings() -> None:
     with pytest.raises(UnsupportedMediaTypeError, match="br"):
-        inflate(HttpRequest("POST", "/", headers={"content-encoding": "br"}), 10)
+        _inflate(HttpRequest("POST", "/", headers={"content-encoding": "br"}), 10)
 
 
 @given(hnp.arrays(hnp.scalar_dtypes(), hnp.array_shapes(min_dims=0, min_side=0)))
@@ -68,6 +84,11 @@ def test_npy_never_unpickles() -> None:
         (b"{'descr': '<f4', 'fortran_order': False, 'shape': (-1,), }", "got 4"),
         (b"{'descr': '<f4', 'shape': (1,), }", "not .npy"),
         (b"__import__('os').getcwd()", "not .npy"),
+        (b"{'descr': '<f4', 'fortran_order': False, 'shape': (" + b"1," * 65 + b"), }", "65 dimensions"),
+        (b"{'descr': '<f4', 'fortran_order': False, 'shape': (9223372036854775808, 0), }", "is too large"),
+        (b"{'descr': ('<f4', (2,)), 'fortran_order': False, 'shape': (1,), }", "plain numbers"),
+        (b"{'descr': '|S0', 'fortran_order': False, 'shape': (1,), }", "plain numbers"),
+        (b"(" * 5000, "not .npy"),
     ],
 )
 def test_hostile_npy_headers(header: bytes, text: str) -> None:

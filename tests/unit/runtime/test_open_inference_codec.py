@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 from numpy.typing import NDArray
 
+from serverless_dnn.protos.budget import DecodeBudget
 from serverless_dnn.protos.dtypes import data_type_of
 from serverless_dnn.protos.v1 import tensor_pb2
 from serverless_dnn.protos.v1.open_inference_pb2 import InferTensorContents, ModelInferRequest, ModelInferResponse
@@ -32,7 +33,13 @@ def _encode(outputs: Mapping[str, NDArray[Any]]) -> ModelInferResponse:
 
 
 def _decode(request: ModelInferRequest, max_bytes: int = MAX_BYTES) -> dict[str, NDArray[Any]]:
-    return open_inference.decode_infer_request(request.SerializeToString(), max_bytes=max_bytes)[1]
+    return _decode_bytes(request.SerializeToString(), max_bytes)[1]
+
+
+def _decode_bytes(body: bytes, max_bytes: int = MAX_BYTES) -> tuple[ModelInferRequest, dict[str, NDArray[Any]]]:
+    budget = DecodeBudget(max_bytes)
+    message, inputs = open_inference.split_infer_request(body, budget)
+    return message, open_inference.decode_inputs(inputs, lambda _: None, budget)
 
 
 def _assert_same(decoded: Mapping[str, NDArray[Any]], arrays: Mapping[str, NDArray[Any]]) -> None:
@@ -78,7 +85,7 @@ def test_typed_contents(arrays: dict[str, NDArray[Any]]) -> None:
 @given(st.binary(max_size=64))
 def test_any_bytes_are_a_request_or_refused(body: bytes) -> None:
     try:
-        message, _ = open_inference.decode_infer_request(body, max_bytes=MAX_BYTES)
+        message, _ = _decode_bytes(body)
     except (InvalidArgumentError, UnimplementedError):
         return
 
@@ -92,7 +99,7 @@ def test_raw_contents_are_not_copied() -> None:
 
     tracemalloc.start()
     try:
-        _, arrays = open_inference.decode_infer_request(body, max_bytes=MAX_BYTES)
+        _, arrays = _decode_bytes(body)
         _, peak_bytes = tracemalloc.get_traced_memory()
     finally:
         tracemalloc.stop()

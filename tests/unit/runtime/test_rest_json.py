@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 from numpy.typing import NDArray
 
+from serverless_dnn.protos.budget import DecodeBudget
 from serverless_dnn.protos.v1 import signature_pb2, tensor_pb2
 from serverless_dnn.runtime.codecs.dense_json import decode_dense
 from serverless_dnn.runtime.codecs.examples_json import decode_examples_json
@@ -20,6 +21,7 @@ from serverless_dnn.runtime.codecs.rest_json import decode_predict_json, encode_
 from serverless_dnn.runtime.errors import FailedPreconditionError, InvalidArgumentError, UnimplementedError
 from serverless_dnn.runtime.saved_model.signature import Signature, TensorSpec
 
+LIMIT = 1 << 20
 FLOAT, INT8, INT32, STRING, BOOL = (
     tensor_pb2.DT_FLOAT, tensor_pb2.DT_INT8, tensor_pb2.DT_INT32, tensor_pb2.DT_STRING, tensor_pb2.DT_BOOL
 )  # fmt: skip
@@ -33,7 +35,7 @@ def _signature(**types: int) -> Signature:
 def _decode(body: object, **types: int) -> dict[str, Any]:
     text = body if isinstance(body, bytes) else json.dumps(body).encode()
     signature = _signature(**types)
-    return dict(decode_predict_json(text, lambda _name: signature).inputs)
+    return dict(decode_predict_json(text, {"serving_default": signature}, DecodeBudget(LIMIT)).inputs)
 
 
 @pytest.mark.parametrize(
@@ -50,7 +52,8 @@ def _decode(body: object, **types: int) -> dict[str, Any]:
         ({"signature_name": "serving_default", "instances": [1]}, [1]),
         ({"instances": [1], "signature_name": "a]b"}, [1]),
         ({"instances": [[], []]}, [[], []]),
-        (b' \n{"instances": [1, 2]} trailing text', [1, 2]),
+        (b' \n{"instances": [1, 2]} \n ', [1, 2]),
+        (b'\xef\xbb\xbf{"instances": [1, 2]}', [1, 2]),
         (b'{"instances": [1e2, -0.5E-1]}', [100, -0.05]),
     ],
 )
@@ -88,6 +91,8 @@ def test_several_inputs() -> None:
         (b'{"instances": [1,}', "at offset: 17"),
         (b"\xff", "at offset: 0"),
         (b'"text"', "Is not object"),
+        (b'{"instances": [1]} {"instances": [2]}', "must not be followed by other values. at offset: 19"),
+        (b'{"instances": [1]}]', "must not be followed by other values. at offset: 18"),
         ({"instances": [1], "inputs": [1]}, "Not formatted correctly expecting only one of"),
         ({"signature_name": "x"}, "Missing 'inputs' or 'instances' key"),
         ({"signature_name": 1, "instances": [1]}, "'signature_name' key must be a string"),
@@ -222,10 +227,10 @@ def test_refusals_about_b64(body: object, types: dict[str, int], text: str) -> N
 
 def test_a_feature_that_only_looks_like_base64_is_refused() -> None:
     with pytest.raises(InvalidArgumentError, match="feature name: expected numbers, booleans or strings, got object"):
-        decode_examples_json(b'{"examples": [{"name": {"b64": 1}}]}')
+        decode_examples_json(b'{"examples": [{"name": {"b64": 1}}]}', DecodeBudget(LIMIT))
 
 
-_NUMBERS = st.one_of(st.integers(-(2**31), 2**31 - 1), st.floats(width=32, allow_nan=False, allow_infinity=False))
+_NUMBERS = st.one_of(st.integers(-(2**24), 2**24), st.floats(width=32, allow_nan=False, allow_infinity=False))
 _RAGGED = st.recursive(_NUMBERS, lambda children: st.lists(children, max_size=4), max_leaves=20)
 
 
@@ -241,7 +246,7 @@ def _obvious(value: Any) -> NDArray[Any] | None:
 def test_the_fast_reader_reads_what_the_obvious_one_reads_and_nothing_else(value: Any) -> None:
     expected = _obvious(value)
 
-    decoded = decode_dense(json.dumps({"inputs": value}).encode(), np.dtype(np.float32), ("inputs",))
+    decoded = decode_dense(json.dumps({"inputs": value}).encode(), "x", np.dtype(np.float32), DecodeBudget(LIMIT))
 
     if not isinstance(value, list) or expected is None:
         assert decoded is None

@@ -1,4 +1,4 @@
-"""Threads give results and errors back to the event loop, and leave alone what nobody waits for."""
+"""Threads give results and errors back to the event loop."""
 
 import asyncio
 import threading
@@ -37,27 +37,6 @@ def test_no_more_threads_than_allowed_nor_than_needed() -> None:
 
     assert alone == {"few-1"}
     assert many <= {"few-1", "few-2"}
-
-
-def test_work_is_not_begun_for_a_task_that_was_cancelled() -> None:
-    begun: list[str] = []
-    release = threading.Event()
-
-    async def ask() -> None:
-        threads = WorkerThreads(1, "test")
-        first = asyncio.create_task(threads.run(lambda: release.wait(30)))
-        second = asyncio.create_task(threads.run(lambda: begun.append("second")))
-        await asyncio.sleep(0)
-        second.cancel()
-        await asyncio.gather(second, return_exceptions=True)
-        release.set()
-        assert await first
-        assert await threads.run(lambda: "third") == "third"
-        threads.stop()
-
-    asyncio.run(ask())
-
-    assert begun == []
 
 
 def test_a_loop_that_is_gone_ends_its_thread() -> None:

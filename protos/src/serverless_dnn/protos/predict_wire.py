@@ -8,21 +8,40 @@ plain form that protobuf's own writers give is parsed by protobuf (https://proto
 import math
 from collections.abc import Mapping
 from functools import lru_cache
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from google.protobuf.message import DecodeError
 from numpy.typing import ArrayLike, NDArray
 
-from serverless_dnn.protos.dtypes import data_type_of
-from serverless_dnn.protos.tensor import DEFAULT_MAX_BYTES, TensorCodecError, decode_tensor, encode_tensor
+from serverless_dnn.protos.budget import DecodeBudget
+from serverless_dnn.protos.dtypes import data_type_of, numpy_dtype
+from serverless_dnn.protos.tensor import (
+    DEFAULT_MAX_BYTES,
+    MAX_DIMENSIONS,
+    TensorCodecError,
+    decode_tensor,
+    encode_tensor,
+    tensor_shape,
+)
 from serverless_dnn.protos.v1 import model_spec_pb2, predict_pb2, tensor_pb2
-from serverless_dnn.protos.wire_format import LENGTH_DELIMITED, encode_key, encode_varint, walk_fields
+from serverless_dnn.protos.wire_format import LENGTH_DELIMITED, Field, encode_key, encode_varint, walk_fields
 
 _REQUEST_INPUTS, _RESPONSE_OUTPUTS = 2, 1
 _ENTRY_KEY, _ENTRY_VALUE = 1, 2
-_ENTRY = [(_ENTRY_KEY, LENGTH_DELIMITED), (_ENTRY_VALUE, LENGTH_DELIMITED)]
-_TENSOR_CONTENT = 4
+_TENSOR_SHAPE, _TENSOR_CONTENT = 2, 4
+# Of the types variant and resource, which have no array.
+_NEVER_READ = frozenset({14, 15})
+# How many bytes protobuf makes of one of a list of values: an integer of one byte becomes four or eight.
+_EXPANSION = {7: 4, 13: 4, 16: 4, 10: 8, 17: 8}
+# What a field takes in protobuf and in Python beside its own bytes, roughly.
+_FIELD_BYTES = 64
+_MAX_FIELDS = 10_000
+# Dimensions may have names.
+_MAX_SHAPE_BYTES = 8192
+_SMALL_BYTES = 1 << 16
+# A tensor's type and shape; not counted.
+_USUAL_BYTES = 1 << 10
 
 _Piece = bytes | memoryview
 
@@ -79,6 +98,81 @@ def add_outputs(response: bytes, outputs: Mapping[str, ArrayLike]) -> bytes:
     return _encode(response, _RESPONSE_OUTPUTS, outputs)
 
 
+class EncodedTensor(NamedTuple):
+    """A tensor of a message, before an array is made of it.
+
+    Attributes:
+        name: The input or output it is for.
+        proto: The message, without its raw bytes.
+        content: Its raw bytes, in the body they came in; ``None`` when there are none.
+    """
+
+    name: str
+    proto: tensor_pb2.TensorProto
+    content: memoryview | None
+
+    @property
+    def dtype(self) -> np.dtype[Any]:
+        """The array's type.
+
+        Raises:
+            TensorCodecError: The type has no numpy form.
+        """
+        try:
+            return numpy_dtype(self.proto.dtype)
+        except TensorCodecError as error:
+            raise TensorCodecError(f"{self.name}: {error}") from None
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """The array's shape.
+
+        Raises:
+            TensorCodecError: There is none.
+        """
+        try:
+            return tensor_shape(self.proto)
+        except TensorCodecError as error:
+            raise TensorCodecError(f"{self.name}: {error}") from None
+
+    def decode(self, budget: DecodeBudget) -> NDArray[Any]:
+        """Make the array.
+
+        Args:
+            budget: What all tensors of the message may take.
+
+        Returns:
+            The array, a view of the body where the tensor came as raw bytes.
+
+        Raises:
+            TensorCodecError: The tensor is not well formed, or too large; the text starts with its name.
+        """
+        try:
+            return decode_tensor(self.proto, budget=budget, content=self.content)
+        except TensorCodecError as error:
+            raise TensorCodecError(f"{self.name}: {error}") from None
+
+
+def split_predict_request(
+    body: bytes, budget: DecodeBudget
+) -> tuple[predict_pb2.PredictRequest, dict[str, EncodedTensor]]:
+    """Part a request into its inputs and all else, without making arrays.
+
+    Args:
+        body: The bytes.
+        budget: What the message may take; what its fields take is spent.
+
+    Returns:
+        The message without its inputs, and its inputs by name.
+
+    Raises:
+        DecodeError: The bytes are no PredictRequest.
+        TensorCodecError: There are more fields than the budget has room for.
+    """
+    rest, tensors = _split(body, predict_pb2.PredictRequest, _REQUEST_INPUTS, budget)
+    return rest, tensors
+
+
 def decode_predict_request(
     body: bytes, *, max_bytes: int = DEFAULT_MAX_BYTES
 ) -> tuple[predict_pb2.PredictRequest, dict[str, NDArray[Any]]]:
@@ -86,7 +180,7 @@ def decode_predict_request(
 
     Args:
         body: The bytes.
-        max_bytes: The largest array to make.
+        max_bytes: What all its arrays may take together.
 
     Returns:
         The message without its inputs, and its inputs as arrays, views of ``body`` where they came as raw bytes.
@@ -95,16 +189,18 @@ def decode_predict_request(
         DecodeError: The bytes are no PredictRequest.
         TensorCodecError: A tensor is not well formed; the text starts with the input's name.
     """
-    rest, arrays = _decode(body, predict_pb2.PredictRequest, _REQUEST_INPUTS, max_bytes)
-    return rest, arrays
+    budget = DecodeBudget(max_bytes)
+    rest, tensors = _split(body, predict_pb2.PredictRequest, _REQUEST_INPUTS, budget)
+    return rest, {name: tensor.decode(budget) for name, tensor in tensors.items()}
 
 
 def decode_predict_response(
     body: bytes, *, max_bytes: int = DEFAULT_MAX_BYTES
 ) -> tuple[predict_pb2.PredictResponse, dict[str, NDArray[Any]]]:
     """Decode an answer; see ``decode_predict_request``."""
-    rest, arrays = _decode(body, predict_pb2.PredictResponse, _RESPONSE_OUTPUTS, max_bytes)
-    return rest, arrays
+    budget = DecodeBudget(max_bytes)
+    rest, tensors = _split(body, predict_pb2.PredictResponse, _RESPONSE_OUTPUTS, budget)
+    return rest, {name: tensor.decode(budget) for name, tensor in tensors.items()}
 
 
 def _encode(rest: bytes, field: int, arrays: Mapping[str, ArrayLike]) -> bytes:
@@ -146,57 +242,74 @@ def _entry_head(field: int, name: str, size: int) -> bytes:
     return encode_key(field) + encode_varint(len(head) + size) + head
 
 
-def _decode(body: bytes, kind: Any, field: int, max_bytes: int) -> tuple[Any, dict[str, NDArray[Any]]]:
-    split = _split_entries(body, field)
-    if split is None:
-        message = kind.FromString(body)
-        tensors = message.inputs if field == _REQUEST_INPUTS else message.outputs
-        arrays = {name: _named(name, tensor, None, max_bytes) for name, tensor in tensors.items()}
-        message.ClearField("inputs" if field == _REQUEST_INPUTS else "outputs")
-        return message, arrays
-    rest, entries = split
-    message = kind.FromString(rest)
-    return message, {name: _named(name, tensor, content, max_bytes) for name, (tensor, content) in entries.items()}
-
-
-def _named(name: str, tensor: tensor_pb2.TensorProto, content: memoryview | None, max_bytes: int) -> NDArray[Any]:
-    try:
-        return decode_tensor(tensor, max_bytes=max_bytes, content=content)
-    except TensorCodecError as error:
-        raise TensorCodecError(f"{name}: {error}") from None
-
-
-def _split_entries(body: bytes, number: int) -> tuple[bytes, dict[str, tuple[Any, memoryview | None]]] | None:
-    """Part a message into its tensors and the rest; ``None`` for a form that is left to protobuf."""
+def _split(body: bytes, kind: Any, number: int, budget: DecodeBudget) -> tuple[Any, dict[str, EncodedTensor]]:
     rest: list[_Piece] = []
-    entries: dict[str, tuple[Any, memoryview | None]] = {}
+    tensors: dict[str, EncodedTensor] = {}
     view = memoryview(body)
     try:
-        for field in walk_fields(view, 0, len(view)):
-            if field.number != number:
+        for count, field in enumerate(walk_fields(view, 0, len(view))):
+            _check_count(count)
+            if field.number == number and field.wire_type == LENGTH_DELIMITED:
+                name, tensor = _read_entry(view, field, budget)
+                tensors[name] = EncodedTensor(name, *_split_content(tensor, name, budget))
+            else:
                 rest.append(view[field.begin : field.end])
-                continue
-            parts = list(walk_fields(view, field.value, field.end)) if field.wire_type == LENGTH_DELIMITED else []
-            if [(part.number, part.wire_type) for part in parts] != _ENTRY:
-                return None
-            key, value = parts
-            name = str(view[key.value : key.end], "utf-8")
-            if name in entries:
-                return None
-            entries[name] = _split_content(view[value.value : value.end])
-        return b"".join(rest), entries
-    except (ValueError, DecodeError):
-        return None
+    except TensorCodecError:
+        raise
+    except ValueError as error:
+        if len(body) > _SMALL_BYTES:
+            raise DecodeError(str(error)) from None
+        # What is not a plain list of fields, such as a group, is left to protobuf, which may read it.
+        return _split_by_protobuf(body, kind, number)
+    return kind.FromString(b"".join(rest)), tensors
 
 
-def _split_content(tensor: memoryview) -> tuple[Any, memoryview | None]:
+def _check_count(count: int) -> None:
+    if count >= _MAX_FIELDS:
+        raise TensorCodecError(f"a message must not have more than {_MAX_FIELDS} fields")
+
+
+def _split_by_protobuf(body: bytes, kind: Any, number: int) -> tuple[Any, dict[str, EncodedTensor]]:
+    message = kind.FromString(body)
+    field = "inputs" if number == _REQUEST_INPUTS else "outputs"
+    tensors = {name: EncodedTensor(name, tensor, None) for name, tensor in getattr(message, field).items()}
+    message = kind.FromString(body)
+    message.ClearField(field)
+    return message, tensors
+
+
+def _read_entry(view: memoryview, entry: Field, budget: DecodeBudget) -> tuple[str, memoryview]:
+    """Name and bytes of a map's entry; of what is there twice the last counts, and messages are merged."""
+    name, values = "", list[memoryview]()
+    for part in walk_fields(view, entry.value, entry.end):
+        if part.wire_type != LENGTH_DELIMITED:
+            continue
+        if part.number == _ENTRY_KEY:
+            name = str(view[part.value : part.end], "utf-8")
+        elif part.number == _ENTRY_VALUE:
+            _check_count(len(values))
+            values.append(view[part.value : part.end])
+    if len(values) == 1:
+        return name, values[0]
+    merged = b"".join(values)
+    budget.spend(len(merged), "a tensor in pieces")
+    return name, memoryview(merged)
+
+
+def _split_content(tensor: memoryview, name: str, budget: DecodeBudget) -> tuple[Any, memoryview | None]:
+    """Part a tensor into its raw bytes and the rest, which is parsed once it is known how much that takes."""
     content = None
     head: list[memoryview] = []
+    size_bytes = 0
     for field in walk_fields(tensor, 0, len(tensor)):
-        if field.number != _TENSOR_CONTENT:
-            head.append(tensor[field.begin : field.end])
-        elif content is not None or field.wire_type != LENGTH_DELIMITED:
-            raise ValueError("raw bytes given twice, or not as bytes")
-        else:
+        if field.wire_type == LENGTH_DELIMITED and field.number == _TENSOR_CONTENT:
             content = tensor[field.value : field.end]
+        elif field.number not in _NEVER_READ:
+            head.append(tensor[field.begin : field.end])
+            if field.number == _TENSOR_SHAPE and field.end - field.value > _MAX_SHAPE_BYTES:
+                raise TensorCodecError(f"{name}: a tensor must not have more than {MAX_DIMENSIONS} dimensions")
+            size_bytes += _FIELD_BYTES + _EXPANSION.get(field.number, 1) * (field.end - field.value)
+            if size_bytes > budget.left_bytes:
+                break
+    budget.spend(max(0, size_bytes - _USUAL_BYTES), f"{name}: a list of values")
     return tensor_pb2.TensorProto.FromString(b"".join(head)), content

@@ -12,13 +12,33 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from serverless_dnn.protos.budget import DecodeBudget
 from serverless_dnn.protos.dtypes import TensorCodecError, data_type_name, data_type_of, numpy_dtype, value_field
 from serverless_dnn.protos.v1 import tensor_pb2
 
-__all__ = ["DEFAULT_MAX_BYTES", "TensorCodecError", "checked_size", "decode_tensor", "encode_tensor"]
+__all__ = [
+    "DEFAULT_MAX_BYTES",
+    "MAX_DIMENSIONS",
+    "STRING_BYTES",
+    "TensorCodecError",
+    "checked_size",
+    "decode_tensor",
+    "encode_tensor",
+    "from_numbers",
+    "tensor_shape",
+]
 
 DEFAULT_MAX_BYTES = 1 << 30
-"""The largest array decoding makes by default: a message of a few bytes can ask for any size."""
+"""The most that decoding one message takes by default: a message of a few bytes can ask for any size."""
+
+MAX_DIMENSIONS = 64
+"""As many dimensions as numpy's arrays have."""
+
+STRING_BYTES = 64
+"""What a string takes in Python beside its own bytes, roughly."""
+
+# Python's loops let other threads in; a loop of numpy's over Python's numbers does not.
+_NUMBERS_AT_ONCE = 1 << 16
 
 
 def encode_tensor(array: ArrayLike) -> tensor_pb2.TensorProto:
@@ -55,7 +75,11 @@ def _as_bytes(value: object) -> bytes:
 
 
 def decode_tensor(
-    proto: tensor_pb2.TensorProto, *, max_bytes: int = DEFAULT_MAX_BYTES, content: memoryview | None = None
+    proto: tensor_pb2.TensorProto,
+    *,
+    max_bytes: int = DEFAULT_MAX_BYTES,
+    content: memoryview | None = None,
+    budget: DecodeBudget | None = None,
 ) -> NDArray[Any]:
     """Decode a tensor.
 
@@ -63,6 +87,7 @@ def decode_tensor(
         proto: The message, with ``tensor_content`` or the value list of its type.
         max_bytes: The largest array to make, in bytes.
         content: The tensor's raw bytes, where they were not put into the message.
+        budget: What all tensors of one message may take; takes the place of ``max_bytes``.
 
     Returns:
         The array, of the shape the message gives. One from ``tensor_content`` is a read-only view of the message's
@@ -72,14 +97,12 @@ def decode_tensor(
         TensorCodecError: No shape, a negative or unknown dimension, more than ``max_bytes``, a type without a numpy
             form, or a number of bytes or values that does not fit the shape.
     """
-    dtype = numpy_dtype(proto.dtype)
-    if proto.tensor_shape.unknown_rank:
-        raise TensorCodecError("a tensor needs a shape, got unknown_rank")
-    shape = tuple(dim.size for dim in proto.tensor_shape.dim)
-    size = checked_size(shape, dtype, data_type_name(proto.dtype), max_bytes)
+    budget = DecodeBudget(max_bytes) if budget is None else budget
+    dtype, shape = numpy_dtype(proto.dtype), tensor_shape(proto)
+    size = checked_size(shape, dtype, data_type_name(proto.dtype), budget)
     raw = proto.tensor_content if content is None else content
     if proto.dtype == tensor_pb2.DT_STRING:
-        strings = _split_strings(bytes(raw), size) if raw else list(proto.string_val)
+        strings = _split_strings(bytes(raw), size, budget) if raw else list(proto.string_val)
         return _decode_strings(strings, size).reshape(shape)
     if raw:
         if len(raw) != size * dtype.itemsize:
@@ -91,32 +114,45 @@ def decode_tensor(
     return _fill(_decode_values(proto, dtype), size).reshape(shape)
 
 
-def checked_size(shape: Sequence[int], dtype: np.dtype[Any], type_name: str, max_bytes: int) -> int:
-    """How many elements a tensor has whose shape somebody else chose.
+def tensor_shape(proto: tensor_pb2.TensorProto) -> tuple[int, ...]:
+    """The shape of a tensor.
+
+    Args:
+        proto: The message.
+
+    Returns:
+        Its sizes, as its sender gives them.
+
+    Raises:
+        TensorCodecError: It has none.
+    """
+    if proto.tensor_shape.unknown_rank:
+        raise TensorCodecError("a tensor needs a shape, got unknown_rank")
+    return tuple(dim.size for dim in proto.tensor_shape.dim)
+
+
+def checked_size(shape: Sequence[int], dtype: np.dtype[Any], type_name: str, budget: DecodeBudget) -> int:
+    """How many elements a tensor has whose shape somebody else chose; takes their bytes from a budget.
 
     Args:
         shape: Its sizes.
         dtype: The type it would have in numpy.
         type_name: What its sender calls the type.
-        max_bytes: The largest array to make, in bytes.
+        budget: What all tensors of the message may take.
 
     Returns:
         The number of elements.
 
     Raises:
-        TensorCodecError: A negative size, more dimensions or elements than numpy has, or more than ``max_bytes``.
+        TensorCodecError: A negative size, more dimensions or elements than numpy has, or more bytes than are left.
     """
     # numpy refuses larger arrays even when another dimension is 0
-    if len(shape) > 64 or abs(math.prod(size for size in shape if size)) * dtype.itemsize >= 1 << 63:
+    if len(shape) > MAX_DIMENSIONS or abs(math.prod(size for size in shape if size)) * dtype.itemsize >= 1 << 63:
         raise TensorCodecError(f"a tensor of {len(shape)} dimensions {list(shape[:8])} is too large")
     if any(size < 0 for size in shape):
         raise TensorCodecError(f"a tensor's dimensions must not be negative, got {list(shape)}")
     size = math.prod(shape)
-    if size * dtype.itemsize > max_bytes:
-        raise TensorCodecError(
-            f"a tensor of shape {list(shape)} and type {type_name} takes {size * dtype.itemsize} "
-            f"bytes, more than the {max_bytes} allowed"
-        )
+    budget.spend(size * dtype.itemsize, f"a tensor of shape {list(shape)} and type {type_name}")
     return size
 
 
@@ -126,16 +162,34 @@ def _decode_values(proto: tensor_pb2.TensorProto, dtype: np.dtype[Any]) -> NDArr
     if field == "float8_val":
         return np.frombuffer(listed, dtype)
     if field == "half_val":
-        return np.fromiter(listed, np.int32, len(listed)).astype(np.uint16).view(dtype)
+        return from_numbers(listed, np.dtype(np.int32)).astype(np.uint16).view(dtype)
     if field == "int_val":
         # A value beyond the type wraps around, as it does in TensorFlow.
-        return np.fromiter(listed, np.int32, len(listed)).astype(dtype)
+        return from_numbers(listed, np.dtype(np.int32)).astype(dtype)
     if dtype.kind == "c":
         if len(listed) % 2:
             raise TensorCodecError(f"{field} must hold pairs of real and imaginary parts, got {len(listed)} numbers")
         part = np.float32 if dtype.itemsize == 8 else np.float64
-        return np.fromiter(listed, part, len(listed)).view(dtype)
-    return np.fromiter(listed, dtype, len(listed))
+        return from_numbers(listed, np.dtype(part)).view(dtype)
+    return from_numbers(listed, dtype)
+
+
+def from_numbers(listed: Sequence[Any], dtype: np.dtype[Any]) -> NDArray[Any]:
+    """An array of a message's list of numbers, made in pieces so that other threads run meanwhile.
+
+    Args:
+        listed: The numbers.
+        dtype: Their type.
+
+    Returns:
+        The array, of one dimension.
+    """
+    if len(listed) <= _NUMBERS_AT_ONCE:
+        return np.fromiter(listed, dtype, len(listed))
+    array = np.empty(len(listed), dtype)
+    for begin in range(0, len(listed), _NUMBERS_AT_ONCE):
+        array[begin : begin + _NUMBERS_AT_ONCE] = listed[begin : begin + _NUMBERS_AT_ONCE]
+    return array
 
 
 def _fill(values: NDArray[Any], size: int) -> NDArray[Any]:
@@ -161,8 +215,9 @@ def _refuse_more(count: int, size: int) -> None:
         raise TensorCodecError(f"a tensor of {size} elements must not list more values, got {count}")
 
 
-def _split_strings(content: bytes, size: int) -> list[bytes]:
+def _split_strings(content: bytes, size: int, budget: DecodeBudget) -> list[bytes]:
     """Split a string tensor's raw form: all lengths as varints, then all bytes (tensorflow/core/lib/core/coding)."""
+    budget.spend(min(size, len(content)) * STRING_BYTES + len(content), f"a tensor of {size} strings")
     lengths: list[int] = []
     position = 0
     while len(lengths) < size:

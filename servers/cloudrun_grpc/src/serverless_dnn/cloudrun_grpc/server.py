@@ -14,7 +14,7 @@ import grpc.aio
 from serverless_dnn.cloudrun_grpc.options import CloudRunOptions
 from serverless_dnn.runtime.commands.ready_file import announce_ready
 from serverless_dnn.runtime.repository.model_repository import ModelRepository
-from serverless_dnn.runtime.rpc.server import GrpcServer
+from serverless_dnn.runtime.rpc.server import GrpcServer, listen_address
 from serverless_dnn.runtime.settings import GrpcSettings, ServerSettings
 from serverless_dnn.runtime.timing import Instance
 
@@ -57,9 +57,14 @@ async def serve(
         observer = metrics.observe
         others["metrics_port"] = metrics.listen(settings.host, options.metrics_port)
     server = GrpcServer(
-        settings, grpc_settings, repository, instance, interceptors=_interceptors(options), observer=observer
+        settings,
+        grpc_settings,
+        repository,
+        instance,
+        interceptors=_interceptors(options),
+        observer=observer,
     )
-    (bound,) = await server.start([f"{settings.host}:{options.port}"])
+    (bound,) = await server.start([listen_address(settings.host, options.port)])
     before_ready()
     instance.ready()
     announce_ready(settings.ready_file, settings.host, bound, **others)

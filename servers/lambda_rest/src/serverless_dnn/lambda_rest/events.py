@@ -15,10 +15,9 @@ from urllib.parse import urlencode
 
 import orjson
 
+from serverless_dnn.runtime.codecs.content_types import JSON_TYPE, is_text
 from serverless_dnn.runtime.errors import InvalidArgumentError
-from serverless_dnn.runtime.http.messages import JSON_TYPE, HttpReply, HttpRequest
-
-_TEXT_TYPES = ("text/", JSON_TYPE)
+from serverless_dnn.runtime.http.messages import HttpReply, HttpRequest
 
 
 class EventKind(Enum):
@@ -90,7 +89,7 @@ def format_reply(reply: HttpReply, event: Mapping[str, Any]) -> dict[str, Any]:
     if kind is EventKind.DIRECT:
         result: dict[str, Any] = orjson.loads(reply.body)
         return result
-    text = reply.content_type.startswith(_TEXT_TYPES)
+    text = is_text(reply.content_type)
     headers = {"content-type": reply.content_type, **reply.headers}
     result = {
         "statusCode": reply.status,
@@ -114,7 +113,10 @@ def _headers(event: Mapping[str, Any]) -> dict[str, str]:
 def _body(event: Mapping[str, Any]) -> bytes:
     body = event.get("body") or ""
     if not event.get("isBase64Encoded"):
-        return str(body).encode()
+        try:
+            return str(body).encode()
+        except UnicodeEncodeError:
+            raise InvalidArgumentError("the event's body holds half of a surrogate pair") from None
     try:
         return base64.b64decode(body, validate=True)
     except (binascii.Error, ValueError) as error:

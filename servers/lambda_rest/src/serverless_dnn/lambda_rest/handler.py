@@ -9,11 +9,13 @@ from pathlib import Path
 from typing import Any
 
 from serverless_dnn.lambda_rest.events import format_reply, parse_event
+from serverless_dnn.runtime.codecs.content_types import JSON_TYPE
 from serverless_dnn.runtime.commands.memory import keep_freed_memory
 from serverless_dnn.runtime.commands.ready_file import announce_ready
 from serverless_dnn.runtime.errors import PayloadTooLargeError, ServingError, status_of
-from serverless_dnn.runtime.http.messages import JSON_TYPE, HttpReply
+from serverless_dnn.runtime.http.messages import HttpReply
 from serverless_dnn.runtime.http.rest_api import RestApi, error_body
+from serverless_dnn.runtime.inference.admission import Admission
 from serverless_dnn.runtime.logs import log_to_stderr
 from serverless_dnn.runtime.repository.loading import start_repository
 from serverless_dnn.runtime.settings import ServerSettings
@@ -31,7 +33,9 @@ _stream_name = os.environ.get("AWS_LAMBDA_LOG_STREAM_NAME", "")
 _instance = Instance(id=_stream_name.rpartition("]")[2][-12:]) if _stream_name else Instance()
 _settings = ServerSettings.from_environment(default_base_path=DEFAULT_BASE_PATH)
 _repository = start_repository(_settings, _instance)
-_api = RestApi(_repository, _instance, _settings.max_body_bytes)
+# Lambda sends one event at a time, and has its own limit of memory and size.
+_admission = Admission(max_bytes=_settings.max_body_bytes)
+_api = RestApi(_repository, _instance, _admission, max_body_bytes=_settings.max_body_bytes)
 _default_path = f"/v1/models/{_settings.model_name or _repository.all()[0].model_name}:predict"
 _instance.ready()
 announce_ready(_settings.ready_file, os.environ.get("AWS_LAMBDA_RUNTIME_API", ""), 0)

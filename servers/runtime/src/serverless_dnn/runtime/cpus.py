@@ -20,7 +20,7 @@ def effective_cpus(cgroup_root: Path = Path("/sys/fs/cgroup")) -> int:
 
 
 def _quota_v2(root: Path) -> float | None:
-    path = _own_cgroup(root, "0", "") / "cpu.max"
+    path = own_cgroup(root, "0", "") / "cpu.max"
     try:
         quota, period = path.read_text(encoding="ascii").split()
     except (OSError, ValueError):
@@ -29,7 +29,7 @@ def _quota_v2(root: Path) -> float | None:
 
 
 def _quota_v1(root: Path) -> float | None:
-    folder = _own_cgroup(root / "cpu", None, "cpu")
+    folder = own_cgroup(root / "cpu", None, "cpu")
     try:
         quota = int((folder / "cpu.cfs_quota_us").read_text(encoding="ascii"))
         period = int((folder / "cpu.cfs_period_us").read_text(encoding="ascii"))
@@ -38,8 +38,17 @@ def _quota_v1(root: Path) -> float | None:
     return None if quota <= 0 else quota / period
 
 
-def _own_cgroup(root: Path, hierarchy: str | None, controller: str) -> Path:
-    """This process's folder below a mount; the mount itself where a container sees only its own."""
+def own_cgroup(root: Path, hierarchy: str | None, controller: str) -> Path:
+    """This process's folder below a mount; the mount itself where a container sees only its own.
+
+    Args:
+        root: The mount.
+        hierarchy: The hierarchy's number, ``0`` for version 2; ``None`` takes the controller's.
+        controller: The controller of version 1.
+
+    Returns:
+        The folder.
+    """
     try:
         lines = Path("/proc/self/cgroup").read_text(encoding="utf-8").splitlines()
     except OSError:

@@ -148,6 +148,14 @@ def seconds(text: str) -> float:
     return value
 
 
+def positive_seconds(text: str) -> float:
+    """Reads a duration in seconds that is not 0."""
+    value = seconds(text)
+    if not value:
+        raise ValueError(f"expected a number of seconds, more than 0, got {text!r}")
+    return value
+
+
 def one_of(choices: tuple[str, ...]) -> Callable[[str], str]:
     """Reads one of a few texts."""
 

@@ -14,6 +14,7 @@ from serverless_dnn.runtime.options import (
     from_values,
     one_of,
     option,
+    positive_seconds,
     seconds,
     values_from_environment,
     whole_number,
@@ -39,6 +40,7 @@ class EngineOptions:
         graph: What TensorFlow runs: the model's signature as it is, or a copy with its weights as constants, which it
             can optimise further. ``bf16`` needs the copy.
         remote_target: Where the process listens that engine ``remote`` asks: ``host:port`` or ``unix:/path``.
+        remote_timeout_s: How long a call to that process may take, in seconds, whatever time its caller has left.
     """
 
     name: EngineName = option(
@@ -57,6 +59,7 @@ class EngineOptions:
     remote_target: str | None = option(
         None, "The TensorFlow Serving that engine remote calls, as HOST:PORT or unix:/PATH."
     )
+    remote_timeout_s: float = option(60.0, "The longest call of engine remote, in seconds.", positive_seconds)
 
 
 @dataclass(frozen=True)

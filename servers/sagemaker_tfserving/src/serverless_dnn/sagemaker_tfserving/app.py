@@ -9,19 +9,21 @@ from collections.abc import Mapping
 
 from flask import Flask, Response, request
 
-from serverless_dnn.runtime.codecs import npy, predict_proto
-from serverless_dnn.runtime.errors import InvalidArgumentError, UnimplementedError, UnsupportedMediaTypeError
-from serverless_dnn.runtime.http.messages import JSON_TYPE, HttpReply, HttpRequest
+from serverless_dnn.runtime.codecs.content_types import JSON_TYPE, refuse_other_types
+from serverless_dnn.runtime.errors import InvalidArgumentError, UnimplementedError
+from serverless_dnn.runtime.http.messages import HttpReply, HttpRequest
 from serverless_dnn.runtime.http.rest_api import RestApi, error_body
+from serverless_dnn.runtime.inference.admission import Admission
 from serverless_dnn.runtime.inference.servable import Servable
+from serverless_dnn.runtime.memory_limit import memory_for_requests
 from serverless_dnn.runtime.repository.model_repository import ModelRepository
+from serverless_dnn.runtime.saved_model.model_folder import is_version
 from serverless_dnn.runtime.settings import ServerSettings
 from serverless_dnn.runtime.timing import Instance
 
 CUSTOM_ATTRIBUTES = "x-amzn-sagemaker-custom-attributes"
 # SageMaker passes at most this many characters of custom attributes (InvokeEndpoint API).
 _MAX_ATTRIBUTES_CHARACTERS = 1024
-_CONTENT_TYPES = (JSON_TYPE, npy.CONTENT_TYPE, predict_proto.CONTENT_TYPE)
 _ATTRIBUTE = re.compile(r"tfs-(?P<name>[a-z\-]+)=(?P<value>[^,]+)")
 
 
@@ -39,7 +41,8 @@ def create_app(repository: ModelRepository, instance: Instance, settings: Server
     app = Flask(__name__)
     # One byte more than allowed, so that the body's own check answers with its size in words.
     app.config["MAX_CONTENT_LENGTH"] = settings.max_body_bytes + 1
-    api = RestApi(repository, instance, settings.max_body_bytes)
+    admission = Admission(memory_bytes=memory_for_requests(), max_bytes=settings.max_body_bytes)
+    api = RestApi(repository, instance, admission, max_body_bytes=settings.max_body_bytes)
     # As upstream: the model found first is asked when a request names none.
     default_name = settings.model_name or repository.all()[0].model_name
 
@@ -71,15 +74,12 @@ def create_app(repository: ModelRepository, instance: Instance, settings: Server
 
 
 def _find_servable(repository: ModelRepository, default_name: str, http_request: HttpRequest) -> Servable:
-    if http_request.content_type not in _CONTENT_TYPES:
-        raise UnsupportedMediaTypeError(
-            f"Unsupported Media Type: {http_request.content_type or 'Unknown'}; send one of {', '.join(_CONTENT_TYPES)}"
-        )
+    refuse_other_types(http_request.content_type)
     attributes = _attributes(http_request.headers)
     if (method := attributes.get("method", "predict")) != "predict":
         raise UnimplementedError(f"tfs-method={method} is not offered: send predict")
     version = attributes.get("model-version")
-    if version is not None and not version.isdecimal():
+    if version is not None and not is_version(version):
         raise InvalidArgumentError(f"tfs-model-version must be a number, got {version!r}")
     return repository.get(attributes.get("model-name", default_name), None if version is None else int(version))
 

@@ -1,10 +1,12 @@
 """The fast way in for JSON: one dense array of numbers, read without making a Python object for each.
 
-simdjson reads all numbers of a nested list into one buffer but does not look at the lists' lengths, so the shape is
-checked on the text itself: without its numbers it must be the text of a regular array without its numbers.
+simdjson reads all numbers of a list into one buffer. The text is given to it in pieces, without the brackets of inner
+lists, so that it takes little memory and lets other threads run in between. The shape is checked on the text itself:
+without its numbers it must be the text of a regular array without its numbers.
 """
 
 import math
+import re
 import threading
 from typing import Any
 
@@ -12,78 +14,132 @@ import numpy as np
 import simdjson
 from numpy.typing import NDArray
 
+from serverless_dnn.protos.budget import DecodeBudget
+from serverless_dnn.protos.tensor import MAX_DIMENSIONS
+from serverless_dnn.runtime.codecs.json_values import spend
+
 _parsers = threading.local()
 _BUFFER_TYPES = {"f": "d", "i": "i", "u": "i"}
-_BRACKETS = frozenset(b"[]")
 # What a number is written with, and what may stand around it.
 _NUMBERS_AND_SPACE = b"0123456789.eE+- \t\r\n"
+_BRACKETS_TO_SPACE = bytes.maketrans(b"[]", b"  ")
+# The beginning of a body up to its list, and what may follow the list.
+_HEAD = re.compile(rb'\s*\{\s*"(?P<key>instances|inputs)"\s*:\s*(?P<named>\{\s*"(?P<name>[^"\\]*)"\s*:\s*)?(?=\[)')
+_TAIL = re.compile(rb"\s*\}\s*(?P<named>\}\s*)?")
+_OPENING = re.compile(rb"[\[\s]*")
+# A piece of this size takes a few milliseconds.
+_PIECE_BYTES = 1 << 20
+# Integers up to here are exact as a float, and their digits up to there.
+_EXACT = {4: (1 << 24, re.compile(rb"(?<![\d.eE+-])-?\d{8,}(?![\d.eE])")), 8: (1 << 53, re.compile(rb"\d{16}"))}
 
 
-def decode_dense(body: bytes, dtype: np.dtype[Any], path: tuple[str, ...]) -> NDArray[Any] | None:
-    """Read a regular nested list of numbers.
+def decode_dense(body: bytes, alias: str, dtype: np.dtype[Any], budget: DecodeBudget) -> NDArray[Any] | None:
+    """Read a body whose only content is a regular nested list of numbers.
 
     Args:
-        body: JSON text whose only brackets are those of the list.
+        body: The JSON text.
+        alias: The one input's name.
         dtype: The type wanted: a float, or an integer that every value fits.
-        path: The keys that lead to the list.
+        budget: What the request may take.
 
     Returns:
         The array, or ``None`` when the body is anything else; then the general reader finds out what.
+
+    Raises:
+        PayloadTooLargeError: The array is larger than the budget has room for.
     """
-    parser = getattr(_parsers, "parser", None) or simdjson.Parser()
-    # Only put back below, when no view of the document is left: a parser in use cannot be used again.
-    _parsers.parser = None
-    try:
-        value: Any = parser.parse(body)
-        for key in path:
-            value = value[key]
-        shape = _first_lengths(value)
-        if not shape or (flat := _numbers(value, dtype)) is None or flat.size != math.prod(shape):
+    head, end = _HEAD.match(body), body.rfind(b"]") + 1
+    tail = _TAIL.fullmatch(body, end) if head is not None else None
+    if head is None or tail is None or (head["named"] is None) != (tail["named"] is None):
+        return None
+    if head["named"] is not None and (head["key"] == b"instances" or head["name"] != alias.encode()):
+        return None
+    outline = _outline(body, head.end(), end)
+    shape = _shape(body, head.end(), outline)
+    if shape is None or outline != _outline_of(shape):
+        return None
+    spend(budget, math.prod(shape) * dtype.itemsize, alias)
+    flat = np.empty(math.prod(shape), dtype)
+    return flat.reshape(shape) if _read(body, head.end(), end, flat) else None
+
+
+def _outline(body: bytes, begin: int, end: int) -> bytes:
+    """The brackets and commas of a list, and whatever else is not part of a number."""
+    pieces = range(begin, end, _PIECE_BYTES)
+    return b"".join(body[at : min(end, at + _PIECE_BYTES)].translate(None, _NUMBERS_AND_SPACE) for at in pieces)
+
+
+def _shape(body: bytes, begin: int, outline: bytes) -> tuple[int, ...] | None:
+    """The shape that the first list of every level gives; ``None`` where these are not regular themselves."""
+    opening = _OPENING.match(body, begin)
+    depth = 0 if opening is None else opening[0].count(b"[")
+    if not 0 < depth <= MAX_DIMENSIONS:
+        return None
+    shape: list[int] = []
+    # How long a member is, from the innermost list, whose members are numbers and leave nothing, outwards.
+    member = 0
+    for level in range(depth, 0, -1):
+        # The first list of this level ends where so many brackets close together for the first time.
+        closing = b"]" * (depth - level + 1)
+        size, rest = divmod(outline.find(closing) + len(closing) - level, member + 1)
+        if rest or size < 1:
             return None
-    except (ValueError, TypeError, KeyError, AttributeError, RuntimeError):
-        # RuntimeError is simdjson's own word for what it cannot hold: too deep, too large a number.
-        return None
-    finally:
-        value = None
-        _parsers.parser = parser
-    if not _is_regular(body, shape):
-        return None
-    return flat.reshape(shape)
-
-
-def _first_lengths(value: Any) -> tuple[int, ...]:
-    """The lengths of the first list of every level."""
-    shape = []
-    while isinstance(value, simdjson.Array):
-        shape.append(len(value))
-        if not shape[-1]:
-            break
-        value = value[0]
+        shape.insert(0, size)
+        member = size * (member + 1) + 1
     return tuple(shape)
 
 
-def _numbers(value: Any, dtype: np.dtype[Any]) -> NDArray[Any] | None:
-    buffer_type = "u" if dtype == np.uint64 else _BUFFER_TYPES[dtype.kind]
-    wide = np.frombuffer(value.as_buffer(of_type=buffer_type), np.dtype(f"{buffer_type.replace('d', 'f')}8"))
-    if dtype.kind != "f" and wide.size and dtype.itemsize < wide.itemsize:
-        limits = np.iinfo(dtype)
-        if wide.min() < limits.min or wide.max() > limits.max:
-            return None
-    with np.errstate(over="ignore"):
-        return wide.astype(dtype, copy=False)
-
-
-def _is_regular(body: bytes, shape: tuple[int, ...]) -> bool:
-    """Whether the text's brackets and commas are those of an array of this shape, which holds as many numbers."""
-    outline = body.translate(None, _NUMBERS_AND_SPACE)
-    expected = _outline(shape)
-    begin = outline.find(b"[")
-    return outline.startswith(expected, begin) and not _BRACKETS.intersection(outline[begin + len(expected) :])
-
-
-def _outline(shape: tuple[int, ...]) -> bytes:
+def _outline_of(shape: tuple[int, ...]) -> bytes:
     # Of no numbers and of one the outline is the same; how many there are in all is known.
     outline = b"[" + b"," * (shape[-1] - 1) + b"]"
     for size in reversed(shape[:-1]):
         outline = b"[" + (outline + b",") * (size - 1) + outline + b"]"
     return outline
+
+
+def _read(body: bytes, begin: int, end: int, flat: NDArray[Any]) -> bool:
+    """Read the numbers of a list; false when something else is among them, or a number that does not fit."""
+    parser = getattr(_parsers, "parser", None) or simdjson.Parser()
+    # Only put back below, when no view of the document is left: a parser in use cannot be used again.
+    _parsers.parser = None
+    filled = 0
+    numbers: NDArray[Any] | None = None
+    try:
+        while begin < end:
+            cut = body.find(b",", begin + _PIECE_BYTES, end)
+            cut = end if cut < 0 else cut
+            piece = body[begin:cut].translate(_BRACKETS_TO_SPACE)
+            numbers = _numbers(parser.parse(b"[" + piece + b"]"), flat.dtype)
+            if filled + len(numbers) > len(flat) or not _fits(numbers, piece, flat.dtype):
+                return False
+            flat[filled : filled + len(numbers)] = numbers
+            filled += len(numbers)
+            numbers = None
+            begin = cut + 1
+    except (ValueError, TypeError, RuntimeError):
+        # RuntimeError is simdjson's own word for what it cannot hold, such as too large a number.
+        return False
+    finally:
+        numbers = None
+        _parsers.parser = parser
+    return filled == len(flat)
+
+
+def _numbers(document: Any, dtype: np.dtype[Any]) -> NDArray[Any]:
+    buffer_type = "u" if dtype == np.uint64 else _BUFFER_TYPES[dtype.kind]
+    return np.frombuffer(document.as_buffer(of_type=buffer_type), np.dtype(f"{buffer_type.replace('d', 'f')}8"))
+
+
+def _fits(numbers: NDArray[Any], piece: bytes, dtype: np.dtype[Any]) -> bool:
+    """Whether no number changes by becoming one of this type, as TensorFlow Serving asks."""
+    if not len(numbers):
+        return True
+    least, most = numbers.min(), numbers.max()
+    if dtype.kind != "f":
+        limits = np.iinfo(dtype)
+        return bool(limits.min <= least and most <= limits.max)
+    limit = np.finfo(dtype).max
+    exact, long_integer = _EXACT[dtype.itemsize]
+    if least < -limit or most > limit:
+        return False
+    return bool(-exact <= least and most <= exact) or long_integer.search(piece) is None

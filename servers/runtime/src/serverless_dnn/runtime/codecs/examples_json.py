@@ -3,26 +3,29 @@
 The rules are those of https://www.tensorflow.org/tfx/serving/api_rest#classify_and_regress_api.
 """
 
-import base64
 import binascii
 from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 
+from serverless_dnn.protos.budget import DecodeBudget
 from serverless_dnn.protos.v1 import classification_pb2, example_pb2, regression_pb2
-from serverless_dnn.runtime.codecs.general_json import is_base64_object, parse_json
+from serverless_dnn.runtime.codecs.json_document import Constant, parse_json
+from serverless_dnn.runtime.codecs.json_values import decode_base64, is_base64_object
 from serverless_dnn.runtime.codecs.rest_json import print_json
 from serverless_dnn.runtime.errors import InvalidArgumentError
 
 _MIN_INT64, _MAX_INT64 = -(2**63), 2**63 - 1
+_MAX_FLOAT = float(np.finfo(np.float32).max)
 
 
-def decode_examples_json(body: bytes) -> tuple[str, example_pb2.Input]:
+def decode_examples_json(body: bytes, budget: DecodeBudget) -> tuple[str, example_pb2.Input]:
     """Decode a request.
 
     Args:
         body: The JSON text, with the keys ``signature_name``, ``context`` and ``examples``.
+        budget: What the request may take.
 
     Returns:
         The signature's name, empty when not given, and the rows.
@@ -30,7 +33,7 @@ def decode_examples_json(body: bytes) -> tuple[str, example_pb2.Input]:
     Raises:
         InvalidArgumentError: The body is not what the format asks for.
     """
-    document = parse_json(body)
+    document = parse_json(body, budget)
     name = document.get("signature_name", "")
     if not isinstance(name, str):
         raise InvalidArgumentError("'signature_name' key must be a string value.")
@@ -97,6 +100,8 @@ def _fill(feature: example_pb2.Feature, values: list[Any], where: str) -> None:
                 raise InvalidArgumentError(f"{where}: an integer is beyond int64")
             feature.int64_list.value.extend(int(value) for value in values)
         elif kind == "number":
+            if any(abs(value) > _MAX_FLOAT and not isinstance(value, Constant) for value in values):
+                raise InvalidArgumentError(f"{where}: a number is beyond float32")
             feature.float_list.value.extend(values)
         elif kind == "string":
             feature.bytes_list.value.extend(_bytes(value, where) for value in values)
@@ -116,8 +121,6 @@ def _bytes(value: Any, where: str) -> bytes:
     try:
         if isinstance(value, str):
             return value.encode()
-        return base64.b64decode(value["b64"], validate=True)
-    except UnicodeEncodeError:
-        raise InvalidArgumentError(f"{where}: the string holds half of a surrogate pair") from None
+        return decode_base64(value["b64"])
     except (binascii.Error, ValueError) as error:
         raise InvalidArgumentError(f"{where}: b64 is not base64: {error}") from None

@@ -11,9 +11,11 @@ import numpy as np
 from numpy.lib import format as npy_format
 from numpy.typing import NDArray
 
+from serverless_dnn.protos.tensor import MAX_DIMENSIONS
 from serverless_dnn.runtime.errors import InvalidArgumentError, UnsupportedMediaTypeError
 
-CONTENT_TYPE = "application/x-npy"
+# As much of a header as numpy reads.
+_MAX_HEADER_BYTES = 10_240
 
 
 def decode_npy(body: bytes) -> NDArray[Any]:
@@ -28,17 +30,22 @@ def decode_npy(body: bytes) -> NDArray[Any]:
     Raises:
         InvalidArgumentError: Not ``.npy``, an object array, or more or fewer bytes than its shape needs.
     """
-    head = io.BytesIO(body[:10_240])
+    head = io.BytesIO(body[:_MAX_HEADER_BYTES])
     try:
         version = npy_format.read_magic(head)
         if version not in ((1, 0), (2, 0)):
             raise InvalidArgumentError(f"a .npy body must be of version 1.0 or 2.0, got {version[0]}.{version[1]}")
         read_header = npy_format.read_array_header_1_0 if version == (1, 0) else npy_format.read_array_header_2_0
         shape, fortran_order, dtype = read_header(head)
-    except ValueError as error:
+    except (ValueError, TypeError, OverflowError, SyntaxError, RecursionError, MemoryError) as error:
+        # The header is Python's own notation, and numpy reads it with Python's own parser.
         raise InvalidArgumentError(f"the body is not .npy: {error}") from None
     if dtype.hasobject:
         raise InvalidArgumentError("a .npy body must not hold objects: send strings as JSON or protobuf")
+    if dtype.subdtype is not None or dtype.names is not None or not dtype.itemsize:
+        raise InvalidArgumentError(f"a .npy body must hold plain numbers, got the type {dtype}")
+    if len(shape) > MAX_DIMENSIONS or abs(math.prod(size for size in shape if size)) * dtype.itemsize >= 1 << 63:
+        raise InvalidArgumentError(f"a .npy body of {len(shape)} dimensions {list(shape[:8])} is too large")
     expected = math.prod(shape) * dtype.itemsize
     if min(shape, default=0) < 0 or len(body) - head.tell() != expected:
         raise InvalidArgumentError(

@@ -5,23 +5,25 @@ typed lists for all inputs. Raw bytes are read in place, and written with one co
 are: clients of the protocol read both forms, and a list costs a Python number for each element.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any, NamedTuple
 
 import numpy as np
 from google.protobuf.message import DecodeError
 from numpy.typing import NDArray
 
+from serverless_dnn.protos.budget import DecodeBudget
 from serverless_dnn.protos.dtypes import TensorCodecError, data_type_name, data_type_of, numpy_dtype
-from serverless_dnn.protos.tensor import checked_size
+from serverless_dnn.protos.tensor import STRING_BYTES, checked_size, from_numbers
 from serverless_dnn.protos.v1 import open_inference_pb2, tensor_pb2
 from serverless_dnn.protos.wire_format import LENGTH_DELIMITED, encode_key, encode_varint, walk_fields
 from serverless_dnn.runtime.errors import InvalidArgumentError, UnimplementedError
 
 _RAW_INPUTS = open_inference_pb2.ModelInferRequest.RAW_INPUT_CONTENTS_FIELD_NUMBER
 _RAW_OUTPUTS = open_inference_pb2.ModelInferResponse.RAW_OUTPUT_CONTENTS_FIELD_NUMBER
-# Beyond this many fields a message is left to protobuf, which walks faster than Python does.
-_MANY_FIELDS = 10_000
+_MAX_FIELDS = 10_000
+_SMALL_BYTES = 1 << 16
+_EXPANSION = 8
 # Triton's extensions that change what a request means, or where its tensors are. Other parameters are hints, which the
 # protocol lets a server ignore.
 _REFUSED_PARAMETERS = frozenset({"classification", "sequence_id", "shared_memory_region"})
@@ -76,27 +78,54 @@ def datatype_of(data_type: int) -> str:
         ) from None
 
 
-def decode_infer_request(
-    body: bytes, *, max_bytes: int
-) -> tuple[open_inference_pb2.ModelInferRequest, dict[str, NDArray[Any]]]:
-    """Decode a request.
+class EncodedInput(NamedTuple):
+    """An input of a request, before an array is made of it.
+
+    Attributes:
+        tensor: Its name, type, shape and perhaps its values.
+        raw: Its values as raw bytes.
+    """
+
+    tensor: open_inference_pb2.ModelInferRequest.InferInputTensor
+    raw: memoryview | None
+
+    @property
+    def dtype(self) -> np.dtype[Any]:
+        """The array's type.
+
+        Raises:
+            InvalidArgumentError: The protocol has no such datatype.
+        """
+        return numpy_dtype(_type_of(self.tensor).data_type)
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """The array's shape."""
+        return tuple(self.tensor.shape)
+
+
+def split_infer_request(
+    body: bytes, budget: DecodeBudget
+) -> tuple[open_inference_pb2.ModelInferRequest, dict[str, EncodedInput]]:
+    """Part a request into its inputs, which become arrays once their signature is known, and all else.
 
     Args:
         body: The message's bytes.
-        max_bytes: The largest array to make, in bytes.
+        budget: What the message may take.
 
     Returns:
-        The message, without raw contents, and its inputs as arrays: read-only views of the body where they came as raw
-        bytes, object arrays of ``bytes`` for BYTES.
+        The message, without raw contents, and its inputs by name.
 
     Raises:
-        InvalidArgumentError: The bytes are not a ModelInferRequest, an input is not well formed, or has another's name.
+        InvalidArgumentError: The bytes are not a ModelInferRequest, one of too many fields, or name an input twice.
         UnimplementedError: A parameter asks for an extension that this server has not.
     """
     try:
-        message, raws = _split_raw(body)
+        message, raws = _split_raw(body, budget)
     except DecodeError as error:
         raise InvalidArgumentError(f"the body is not a ModelInferRequest: {error}") from None
+    except TensorCodecError as error:
+        raise InvalidArgumentError(str(error)) from None
     _refuse_extensions(
         [
             message.parameters,
@@ -108,15 +137,39 @@ def decode_infer_request(
         raise InvalidArgumentError(
             f"raw_input_contents must hold one entry for each of the {len(message.inputs)} inputs, got {len(raws)}"
         )
-    arrays: dict[str, NDArray[Any]] = {}
+    inputs: dict[str, EncodedInput] = {}
     for number, tensor in enumerate(message.inputs):
-        if tensor.name in arrays:
+        if tensor.name in inputs:
             raise InvalidArgumentError(f"input {tensor.name} is given twice")
+        inputs[tensor.name] = EncodedInput(tensor, raws[number] if raws else None)
+    return message, inputs
+
+
+def decode_inputs(
+    inputs: Mapping[str, EncodedInput], check: Callable[[Mapping[str, EncodedInput]], object], budget: DecodeBudget
+) -> dict[str, NDArray[Any]]:
+    """Make arrays of a request's inputs.
+
+    Args:
+        inputs: The inputs.
+        check: Raises if they do not fit the signature; called first.
+        budget: What the message may take.
+
+    Returns:
+        Arrays by name: read-only views of the body where they came as raw bytes, objects of ``bytes`` for BYTES.
+
+    Raises:
+        InvalidArgumentError: An input is not well formed, or too large.
+        ServingError: What ``check`` raises.
+    """
+    check(inputs)
+    arrays = {}
+    for name, given in inputs.items():
         try:
-            arrays[tensor.name] = _decode(tensor, raws[number] if raws else None, max_bytes)
+            arrays[name] = _decode(given, budget)
         except TensorCodecError as error:
-            raise InvalidArgumentError(f"input {tensor.name}: {error}") from None
-    return message, arrays
+            raise InvalidArgumentError(f"input {name}: {error}") from None
+    return arrays
 
 
 def encode_infer_response(model_name: str, version: int, request_id: str, outputs: Mapping[str, NDArray[Any]]) -> bytes:
@@ -143,28 +196,38 @@ def encode_infer_response(model_name: str, version: int, request_id: str, output
     return b"".join((head.SerializeToString(), *pieces))
 
 
-def _split_raw(body: bytes) -> tuple[open_inference_pb2.ModelInferRequest, list[memoryview]]:
+def _split_raw(body: bytes, budget: DecodeBudget) -> tuple[open_inference_pb2.ModelInferRequest, list[memoryview]]:
     """Part a message into its raw contents, which protobuf would copy twice, and the rest."""
     view = memoryview(body)
     rest: list[memoryview] = []
     raws: list[memoryview] = []
+    size_bytes = 0
     try:
         for field in walk_fields(view, 0, len(view)):
             if field.number == _RAW_INPUTS and field.wire_type == LENGTH_DELIMITED:
                 raws.append(view[field.value : field.end])
             else:
                 rest.append(view[field.begin : field.end])
-            if len(raws) + len(rest) > _MANY_FIELDS:
-                break
-        else:
-            return open_inference_pb2.ModelInferRequest.FromString(b"".join(rest)), raws
-    except ValueError:
-        # Protobuf says better what is wrong, if anything is.
-        pass
-    message = open_inference_pb2.ModelInferRequest.FromString(body)
-    raws = [memoryview(content) for content in message.raw_input_contents]
-    message.ClearField("raw_input_contents")
-    return message, raws
+                size_bytes += field.end - field.begin
+            _check_count(len(raws) + len(rest))
+    except TensorCodecError:
+        raise
+    except ValueError as error:
+        if len(body) > _SMALL_BYTES:
+            raise DecodeError(str(error)) from None
+        # Protobuf may read it, and says better what is wrong, if anything is.
+        message = open_inference_pb2.ModelInferRequest.FromString(body)
+        raws = [memoryview(content) for content in message.raw_input_contents]
+        message.ClearField("raw_input_contents")
+        return message, raws
+    # Typed values and strings take several times their bytes as protobuf's objects, at worst these many.
+    budget.spend(max(0, size_bytes - _SMALL_BYTES) * _EXPANSION, "a message of typed contents")
+    return open_inference_pb2.ModelInferRequest.FromString(b"".join(rest)), raws
+
+
+def _check_count(count: int) -> None:
+    if count > _MAX_FIELDS:
+        raise TensorCodecError(f"a message must not have more than {_MAX_FIELDS} fields")
 
 
 def _refuse_extensions(parameters: Iterable[Mapping[str, Any]]) -> None:
@@ -173,14 +236,19 @@ def _refuse_extensions(parameters: Iterable[Mapping[str, Any]]) -> None:
             raise UnimplementedError(f"parameter {refused[0]} asks for an extension that this server does not have")
 
 
-def _decode(
-    tensor: open_inference_pb2.ModelInferRequest.InferInputTensor, raw: memoryview | None, max_bytes: int
-) -> NDArray[Any]:
+def _type_of(tensor: open_inference_pb2.ModelInferRequest.InferInputTensor) -> _Type:
     kind = _TYPES.get(tensor.datatype)
     if kind is None:
-        raise TensorCodecError(f"datatype must be one of {', '.join(_TYPES)}, got {tensor.datatype!r}")
-    dtype = numpy_dtype(kind.data_type)
-    size = checked_size(tensor.shape, dtype, tensor.datatype, max_bytes)
+        raise InvalidArgumentError(
+            f"input {tensor.name}: datatype must be one of {', '.join(_TYPES)}, got {tensor.datatype!r}"
+        )
+    return kind
+
+
+def _decode(given: EncodedInput, budget: DecodeBudget) -> NDArray[Any]:
+    tensor, raw = given
+    kind, dtype = _type_of(tensor), given.dtype
+    size = checked_size(tensor.shape, dtype, tensor.datatype, budget)
     lists = {field.name: values for field, values in tensor.contents.ListFields()}
     if raw is None:
         array = _decode_list(tensor.datatype, kind, lists, dtype)
@@ -189,7 +257,7 @@ def _decode(
     elif lists:
         raise TensorCodecError(f"elements must be in raw_input_contents or in contents, got both ({', '.join(lists)})")
     elif kind.data_type == tensor_pb2.DT_STRING:
-        array = _split_strings(raw, size)
+        array = _split_strings(raw, size, budget)
     elif len(raw) != size * dtype.itemsize:
         raise TensorCodecError(
             f"raw contents of shape {list(tensor.shape)} and datatype {tensor.datatype} must be "
@@ -211,18 +279,19 @@ def _decode_list(name: str, kind: _Type, lists: Mapping[str, Any], dtype: np.dty
         raise TensorCodecError(f"{name} must be in {kind.contents}, got {', '.join(sorted(others))}")
     values = lists.get(kind.contents, ())
     if kind.contents in (_INT, _UINT):
-        carried = np.fromiter(values, np.int32 if kind.contents == _INT else np.uint32, len(values))
+        carried = from_numbers(values, np.dtype(np.int32 if kind.contents == _INT else np.uint32))
         limits = np.iinfo(dtype)
         if len(carried) and (carried.min() < limits.min or carried.max() > limits.max):
             raise TensorCodecError(
                 f"{name} must be within {limits.min} and {limits.max}, got {carried.min()} to {carried.max()}"
             )
         return carried.astype(dtype, copy=False)
-    return np.fromiter(values, dtype, len(values))
+    return from_numbers(values, dtype)
 
 
-def _split_strings(raw: memoryview, size: int) -> NDArray[Any]:
+def _split_strings(raw: memoryview, size: int, budget: DecodeBudget) -> NDArray[Any]:
     """Split strings, each behind its length in 4 bytes."""
+    budget.spend(min(size, len(raw) // 4) * STRING_BYTES + len(raw), f"a tensor of {size} strings")
     strings: list[bytes] = []
     position = 0
     while position < len(raw):
@@ -236,7 +305,7 @@ def _split_strings(raw: memoryview, size: int) -> NDArray[Any]:
         strings.append(bytes(raw[begin:position]))
     if len(strings) != size:
         raise TensorCodecError(f"raw BYTES must be {size} strings, got {len(strings)}")
-    return np.fromiter(strings, object, len(strings))
+    return from_numbers(strings, np.dtype(object))
 
 
 def _encode(array: NDArray[Any]) -> bytes | memoryview:

@@ -6,7 +6,7 @@ JSON values; our printing is compact.
 
 import base64
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,12 +14,17 @@ import numpy as np
 import orjson
 from numpy.typing import NDArray
 
+from serverless_dnn.protos.budget import DecodeBudget
+from serverless_dnn.protos.tensor import MAX_DIMENSIONS
 from serverless_dnn.runtime.codecs.dense_json import decode_dense
-from serverless_dnn.runtime.codecs.general_json import decode_value, is_base64_object, parse_json
+from serverless_dnn.runtime.codecs.json_document import parse_json
+from serverless_dnn.runtime.codecs.json_values import decode_value, is_base64_object
 from serverless_dnn.runtime.errors import FailedPreconditionError, InvalidArgumentError, ServingError, status_of
-from serverless_dnn.runtime.saved_model.signature import Signature, TensorSpec
+from serverless_dnn.runtime.saved_model.signature import DEFAULT_SIGNATURE, Signature, TensorSpec
 
 _ORJSON = orjson.OPT_SERIALIZE_NUMPY
+# As many take orjson 10 ms.
+_NUMBERS_AT_ONCE = 1 << 18
 
 
 @dataclass(frozen=True)
@@ -29,15 +34,17 @@ class PredictBody:
     Attributes:
         signature: The signature it is for.
         inputs: Arrays by input name.
-        by_row: Whether the answer is wanted row by row, as the request was.
+        output_filter: The outputs wanted; empty means all.
+        by_row: Whether a JSON answer is wanted row by row, as the request was.
     """
 
     signature: Signature
     inputs: Mapping[str, NDArray[Any]]
-    by_row: bool
+    output_filter: Sequence[str] = ()
+    by_row: bool = False
 
 
-def decode_predict_json(body: bytes, find_signature: Callable[[str], Signature]) -> PredictBody:
+def decode_predict_json(body: bytes, signatures: Mapping[str, Signature], budget: DecodeBudget) -> PredictBody:
     """Decode a Predict request.
 
     An object whose only key is ``b64``, with a string, is a binary string, also where an input is named ``b64``: so
@@ -46,54 +53,65 @@ def decode_predict_json(body: bytes, find_signature: Callable[[str], Signature])
 
     Args:
         body: The JSON text.
-        find_signature: Gives the signature of a name; empty means the default.
+        signatures: The model's signatures by name.
+        budget: What the request may take.
 
     Returns:
         The arrays and how to answer.
 
     Raises:
         InvalidArgumentError: The body is not what the format asks for; the texts are TensorFlow Serving's.
+        PayloadTooLargeError: Its values or arrays are more than the budget has room for.
         UnimplementedError: An input has a type that JSON has no form for.
-        ServingError: What ``find_signature`` raises.
     """
-    if (fast := _decode_single(body, find_signature)) is not None:
+    if (fast := _decode_single(body, signatures, budget)) is not None:
         return fast
-    document = parse_json(body)
+    document = parse_json(body, budget)
     name = document.get("signature_name", "")
     if not isinstance(name, str):
         raise InvalidArgumentError("'signature_name' key must be a string value.")
-    signature = find_signature(name)
+    signature = find_rest_signature(signatures, name)
     rows, columns = "instances" in document, "inputs" in document
     if rows and columns:
         raise InvalidArgumentError("Not formatted correctly expecting only one of 'inputs' or 'instances' keys")
     if rows:
-        return PredictBody(signature, _decode_rows(document["instances"], signature), by_row=True)
+        return PredictBody(signature, _decode_rows(document["instances"], signature, budget), by_row=True)
     if columns:
-        return PredictBody(signature, _decode_columns(document["inputs"], signature), by_row=False)
+        return PredictBody(signature, _decode_columns(document["inputs"], signature, budget))
     raise InvalidArgumentError("Missing 'inputs' or 'instances' key")
 
 
-def _decode_single(body: bytes, find_signature: Callable[[str], Signature]) -> PredictBody | None:
+def find_rest_signature(signatures: Mapping[str, Signature], name: str) -> Signature:
+    """A signature by the name a JSON body gives.
+
+    Args:
+        signatures: The model's signatures by name.
+        name: Empty means ``serving_default``.
+
+    Returns:
+        The signature.
+
+    Raises:
+        InvalidArgumentError: The model has no such signature; the text is that of TensorFlow Serving's REST API.
+    """
+    try:
+        return signatures[name or DEFAULT_SIGNATURE]
+    except KeyError:
+        raise InvalidArgumentError(
+            f'Serving signature name: "{name or DEFAULT_SIGNATURE}" not found in signature def. '
+            f"This model has: {', '.join(signatures)}"
+        ) from None
+
+
+def _decode_single(body: bytes, signatures: Mapping[str, Signature], budget: DecodeBudget) -> PredictBody | None:
     """The common case, without a Python object a number: one dense numeric input."""
-    head = body[:200].lstrip()
-    by_row = head.startswith(b'{"instances"')
-    if not by_row and not head.startswith(b'{"inputs"'):
-        return None
-    # As many names as the form has, and none after the numbers: not a further key such as signature_name.
-    quotes = 4 if not by_row and b"{" in head[1:] else 2
-    if body.count(b'"', 0, 400) != quotes or body.count(b'"', max(400, len(body) - 400)) > 0:
-        return None
-    signature = find_signature("")
-    if len(signature.inputs) != 1:
+    signature = signatures.get(DEFAULT_SIGNATURE)
+    if signature is None or len(signature.inputs) != 1:
         return None
     alias, spec = next(iter(signature.inputs.items()))
-    if spec.type_name not in _DENSE_TYPES:
+    if spec.type_name not in _DENSE_TYPES or (array := decode_dense(body, alias, spec.dtype, budget)) is None:
         return None
-    path = ("instances",) if by_row else ("inputs", alias) if b"{" in head[1:] else ("inputs",)
-    array = decode_dense(body, spec.dtype, path)
-    if array is None or (by_row and not len(array)):
-        return None
-    return PredictBody(signature, {alias: array}, by_row)
+    return PredictBody(signature, {alias: array}, by_row=body[:64].lstrip(b"{ \t\r\n").startswith(b'"instances"'))
 
 
 _DENSE_TYPES = frozenset(
@@ -101,23 +119,23 @@ _DENSE_TYPES = frozenset(
 )
 
 
-def _decode_rows(instances: object, signature: Signature) -> dict[str, NDArray[Any]]:
+def _decode_rows(instances: object, signature: Signature, budget: DecodeBudget) -> dict[str, NDArray[Any]]:
     if not isinstance(instances, list):
         raise InvalidArgumentError("Expecting 'instances' to be an list/array")
     if not instances:
         raise InvalidArgumentError("No values in 'instances' array")
     if isinstance(instances[0], dict) and not is_base64_object(instances[0]):
-        return _decode_row_objects(instances, signature)
+        return _decode_row_objects(instances, signature, budget)
     if len(signature.inputs) != 1:
         raise InvalidArgumentError(
             "instances is a plain list, but expecting list of objects as multiple input tensors required as per "
             f"tensorinfo_map: {', '.join(signature.inputs)}"
         )
     alias, spec = next(iter(signature.inputs.items()))
-    return {alias: _stack([_element(index, value, spec) for index, value in enumerate(instances)])}
+    return {alias: _stack([_element(index, value, spec, budget) for index, value in enumerate(instances)])}
 
 
-def _decode_row_objects(instances: list[Any], signature: Signature) -> dict[str, NDArray[Any]]:
+def _decode_row_objects(instances: list[Any], signature: Signature, budget: DecodeBudget) -> dict[str, NDArray[Any]]:
     rows: dict[str, list[NDArray[Any]]] = {alias: [] for alias in signature.inputs}
     for index, instance in enumerate(instances):
         if not isinstance(instance, dict) or is_base64_object(instance):
@@ -136,13 +154,13 @@ def _decode_row_objects(instances: list[Any], signature: Signature) -> dict[str,
                 f"{','.join(signature.inputs)}"
             )
         for alias, value in instance.items():
-            rows[alias].append(_element(index, value, signature.inputs[alias]))
+            rows[alias].append(_element(index, value, signature.inputs[alias], budget))
     return {alias: _stack(arrays) for alias, arrays in rows.items()}
 
 
-def _element(index: int, value: object, spec: TensorSpec) -> NDArray[Any]:
+def _element(index: int, value: object, spec: TensorSpec, budget: DecodeBudget) -> NDArray[Any]:
     try:
-        return decode_value(value, spec)
+        return decode_value(value, spec, budget)
     except ServingError as error:
         raise _element_error(index, error) from None
 
@@ -158,21 +176,23 @@ def _stack(rows: list[NDArray[Any]]) -> NDArray[Any]:
         if row.shape != rows[0].shape:
             got, want = list(row.shape), list(rows[0].shape)
             raise _element_error(index, InvalidArgumentError(f"Expecting tensor size: {want} but got: {got}"))
+    if rows[0].ndim == MAX_DIMENSIONS:
+        raise InvalidArgumentError(f"'instances' has more than {MAX_DIMENSIONS} dimensions")
     return np.stack(rows)
 
 
-def _decode_columns(columns: object, signature: Signature) -> dict[str, NDArray[Any]]:
+def _decode_columns(columns: object, signature: Signature, budget: DecodeBudget) -> dict[str, NDArray[Any]]:
     if isinstance(columns, dict) and not is_base64_object(columns):
         if missing := [alias for alias in signature.inputs if alias not in columns]:
             raise InvalidArgumentError(f"Missing named input: {missing[0]} in 'inputs' object.")
-        return {alias: decode_value(columns[alias], spec) for alias, spec in signature.inputs.items()}
+        return {alias: decode_value(columns[alias], spec, budget) for alias, spec in signature.inputs.items()}
     if len(signature.inputs) != 1:
         raise InvalidArgumentError(
             "inputs is a plain value/list, but expecting an object as multiple input tensors required as per "
             f"tensorinfo_map: {', '.join(signature.inputs)}"
         )
     alias, spec = next(iter(signature.inputs.items()))
-    return {alias: decode_value(columns, spec)}
+    return {alias: decode_value(columns, spec, budget)}
 
 
 def encode_predict_json(outputs: Mapping[str, NDArray[Any]], *, by_row: bool) -> bytes:
@@ -237,8 +257,8 @@ def _strings(alias: str, value: Any) -> Any:
         ) from None
 
 
-def print_json(answer: dict[str, Any]) -> bytes:
-    """Print an answer.
+def print_json(answer: object) -> bytes:
+    """Print an answer, or an error: text that no UTF-8 can tell is escaped.
 
     Args:
         answer: Arrays, lists, strings and numbers.
@@ -246,9 +266,29 @@ def print_json(answer: dict[str, Any]) -> bytes:
     Returns:
         Compact JSON; NaN and infinities are the bare words TensorFlow Serving writes.
     """
-    if _holds_nonfinite(answer):
-        return json.dumps(answer, separators=(",", ":"), default=_plain, ensure_ascii=False).encode()
-    return orjson.dumps(answer, option=_ORJSON)
+    if not _holds_nonfinite(answer):
+        try:
+            return orjson.dumps(_in_pieces(answer), option=_ORJSON)
+        except TypeError:
+            # Half of a surrogate pair, which the standard library escapes.
+            pass
+    text = json.dumps(answer, separators=(",", ":"), default=_plain, ensure_ascii=False)
+    return text.encode("utf-8", "backslashreplace")
+
+
+def _in_pieces(value: Any) -> Any:
+    """Large arrays printed a piece at a time: orjson lets no other thread run while it prints."""
+    if isinstance(value, dict):
+        return {key: _in_pieces(item) for key, item in value.items()}
+    if not isinstance(value, np.ndarray) or value.size <= _NUMBERS_AT_ONCE:
+        return value
+    rows = max(1, _NUMBERS_AT_ONCE * len(value) // value.size)
+    parts = [value[at : at + rows] for at in range(0, len(value), rows)]
+    if rows == 1:
+        texts = [orjson.dumps(_in_pieces(part[0]), option=_ORJSON) for part in parts]
+    else:
+        texts = [orjson.dumps(part, option=_ORJSON)[1:-1] for part in parts]
+    return orjson.Fragment(b"[" + b",".join(texts) + b"]")
 
 
 def _holds_nonfinite(value: Any) -> bool:

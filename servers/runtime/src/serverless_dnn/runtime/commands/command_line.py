@@ -9,12 +9,18 @@ from typing import Any, TypeVar
 import click
 
 from serverless_dnn.runtime.errors import ServingError
-from serverless_dnn.runtime.options import Option, folders, from_values, options_of, seconds
+from serverless_dnn.runtime.options import Option, folders, from_values, options_of, positive_seconds, seconds
 from serverless_dnn.runtime.settings import EngineOptions, ServerSettings
 
 _CommandT = TypeVar("_CommandT", bound=Callable[..., Any])
 
-_METAVARS: dict[Callable[[str], Any], str] = {Path: "path", str: "text", seconds: "seconds", folders: "folders"}
+_METAVARS: dict[Callable[[str], Any], str] = {
+    Path: "path",
+    str: "text",
+    seconds: "seconds",
+    positive_seconds: "seconds",
+    folders: "folders",
+}
 
 
 class OptionType(click.ParamType[Any]):

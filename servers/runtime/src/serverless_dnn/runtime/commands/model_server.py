@@ -3,7 +3,7 @@
 import asyncio
 import logging
 import signal
-import threading
+import time
 from dataclasses import dataclass
 from importlib.metadata import version as package_version
 from pathlib import Path
@@ -18,7 +18,8 @@ from serverless_dnn.runtime.commands.memory import keep_freed_memory
 from serverless_dnn.runtime.commands.model_server_flags import model_server_flags, refuse
 from serverless_dnn.runtime.commands.ready_file import announce_ready
 from serverless_dnn.runtime.cpus import effective_cpus
-from serverless_dnn.runtime.errors import InvalidArgumentError, NotFoundError, UnavailableError
+from serverless_dnn.runtime.errors import InvalidArgumentError, NotFoundError
+from serverless_dnn.runtime.inference.admission import Admission
 from serverless_dnn.runtime.logs import log_to_stderr
 from serverless_dnn.runtime.repository.configuration import wanted_models
 from serverless_dnn.runtime.repository.loading import start_repository
@@ -31,8 +32,8 @@ _METRICS_PATH = "/monitoring/prometheus/metrics"
 _DRAIN_S = 9.0
 _DEFAULT_CALLS = 1000
 _THREADS_PER_CPU = 4
-# waitress reads and writes in pieces of 8 and 18 kB by default, which for a tensor are hundreds of system calls.
-_PIECE_BYTES = 1 << 18
+# As long is left for replies that are being sent when the rest took all of it.
+_LAST_REPLIES_S = 0.5
 
 
 @dataclass(frozen=True)
@@ -155,7 +156,7 @@ async def _serve(
     instance: Instance,
 ) -> None:
     from serverless_dnn.runtime.metrics.prometheus import Metrics
-    from serverless_dnn.runtime.rpc.server import GrpcServer
+    from serverless_dnn.runtime.rpc.server import GrpcServer, listen_address
 
     stopped = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
@@ -163,48 +164,44 @@ async def _serve(
     metrics = Metrics(tensorflow_serving=True)
     server = GrpcServer(settings, grpc_settings, repository, instance, observer=metrics.observe)
     sockets = [f"unix:{listen.grpc_socket_path}"] if listen.grpc_socket_path else []
-    port, *_ = await server.start([f"{settings.host}:{listen.port}", *sockets])
-    rest = _start_rest(settings, listen, repository, instance, metrics) if listen.rest_port else None
+    port, *_ = await server.start([listen_address(settings.host, listen.port), *sockets])
+    rest = _start_rest(settings, listen, repository, instance, server.admission, metrics) if listen.rest_port else None
     instance.ready()
-    rest_port = int(rest.effective_port) if rest is not None else 0
-    announce_ready(settings.ready_file, settings.host, port, rest_api_port=rest_port)
+    announce_ready(settings.ready_file, settings.host, port, rest_api_port=rest.port if rest is not None else 0)
     await stopped.wait()
-    if rest is not None:
-        rest.close()
+    end_s = time.monotonic() + _DRAIN_S
     await server.drain(_DRAIN_S)
     if rest is not None:
-        rest.task_dispatcher.shutdown(cancel_pending=False, timeout=_DRAIN_S)
+        await asyncio.to_thread(rest.close, max(_LAST_REPLIES_S, end_s - time.monotonic()))
     repository.close()
     _log.info("stopped")
 
 
 def _start_rest(
-    settings: ServerSettings, listen: ListenOptions, repository: ModelRepository, instance: Instance, metrics: Any
+    settings: ServerSettings,
+    listen: ListenOptions,
+    repository: ModelRepository,
+    instance: Instance,
+    admission: Admission,
+    metrics: Any,
 ) -> Any:
-    from waitress.server import create_server
-
     from serverless_dnn.runtime.http.rest_api import RestApi
+    from serverless_dnn.runtime.http.rest_server import RestServer
     from serverless_dnn.runtime.http.wsgi_app import make_rest_app
 
     api = RestApi(
-        repository, instance, settings.max_body_bytes, observer=metrics.observe, timeout_s=listen.rest_timeout_s
+        repository,
+        instance,
+        admission,
+        max_body_bytes=settings.max_body_bytes,
+        observer=metrics.observe,
+        timeout_s=listen.rest_timeout_s,
     )
     pages = {listen.metrics_path: metrics.page} if listen.metrics_path else {}
-    try:
-        server = create_server(
-            make_rest_app(api, cors=listen.cors, pages=pages),
-            host=settings.host,
-            port=max(0, listen.rest_port),
-            threads=listen.rest_threads,
-            # One byte more than allowed, so that the API's own check answers with its size in words.
-            max_request_body_size=settings.max_body_bytes + 1,
-            inbuf_overflow=settings.max_body_bytes + 1,
-            outbuf_overflow=settings.max_body_bytes,
-            recv_bytes=_PIECE_BYTES,
-            send_bytes=_PIECE_BYTES,
-            ident=None,
-        )
-    except OSError as error:
-        raise UnavailableError(f"cannot listen on {settings.host}:{listen.rest_port}: {error.strerror}") from None
-    threading.Thread(target=server.run, name="rest", daemon=True).start()
-    return server
+    return RestServer(
+        make_rest_app(api, cors=listen.cors, pages=pages),
+        settings.host,
+        max(0, listen.rest_port),
+        threads=listen.rest_threads,
+        max_body_bytes=settings.max_body_bytes,
+    )

@@ -1,12 +1,12 @@
 """What every engine offers."""
 
 from collections.abc import Mapping
-from contextvars import ContextVar
 from dataclasses import dataclass
 from typing import Any, Protocol
 
 from numpy.typing import NDArray
 
+from serverless_dnn.runtime.deadline import FOREVER, Deadline
 from serverless_dnn.runtime.saved_model.signature import Signature
 from serverless_dnn.runtime.settings import Precision
 
@@ -41,14 +41,6 @@ class EngineInfo:
         return f"{self.name} {self.version} {self.precision}"
 
 
-may_block: ContextVar[bool] = ContextVar("may_block", default=True)
-"""Whether the call in work may take long, which one on an event loop must not."""
-
-
-class WouldBlockError(Exception):
-    """A call would take long where it must not: make it again where it may."""
-
-
 class LoadedModel(Protocol):
     """A model in an engine, ready to run; any number of threads may call it.
 
@@ -60,12 +52,15 @@ class LoadedModel(Protocol):
     info: EngineInfo
     concurrency: int
 
-    def run(self, signature: Signature, inputs: Mapping[str, NDArray[Any]]) -> dict[str, NDArray[Any]]:
+    def run(
+        self, signature: Signature, inputs: Mapping[str, NDArray[Any]], deadline: Deadline = FOREVER
+    ) -> dict[str, NDArray[Any]]:
         """Run a signature.
 
         Args:
             signature: One of the model's.
             inputs: An array for each of its inputs, of the type and a shape that it accepts.
+            deadline: Until when the caller waits. An engine that computes in this process finishes what it began.
 
         Returns:
             An array for each of its outputs; the caller owns them.

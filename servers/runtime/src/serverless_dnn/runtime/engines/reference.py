@@ -10,7 +10,8 @@ from typing import Any
 
 from numpy.typing import NDArray
 
-from serverless_dnn.runtime.engines.base import LoadedModel, WouldBlockError, may_block
+from serverless_dnn.runtime.deadline import Deadline
+from serverless_dnn.runtime.engines.base import LoadedModel
 from serverless_dnn.runtime.errors import FailedPreconditionError
 from serverless_dnn.runtime.saved_model.signature import Signature
 from serverless_dnn.runtime.settings import EngineOptions
@@ -35,21 +36,21 @@ class Reference:
         self._loading = threading.Lock()
         self._loaded: LoadedModel | None = None
 
-    def run(self, signature: Signature, inputs: Mapping[str, NDArray[Any]], why: str) -> dict[str, NDArray[Any]]:
+    def run(
+        self, signature: Signature, inputs: Mapping[str, NDArray[Any]], deadline: Deadline, why: str
+    ) -> dict[str, NDArray[Any]]:
         """Run a signature; see ``LoadedModel.run``.
 
         Args:
             signature: One of the model's.
             inputs: An array for each of its inputs.
+            deadline: Until when the caller waits.
             why: Why this call is not the other engine's to answer.
 
         Raises:
-            WouldBlockError: The call is made where it must not take long.
             FailedPreconditionError: TensorFlow is not installed; says why it is needed and how to install it.
         """
-        if not may_block.get():
-            raise WouldBlockError
-        return self._load(why).run(signature, inputs)
+        return self._load(why).run(signature, inputs, deadline)
 
     def _load(self, why: str) -> LoadedModel:
         if self._loaded is None:

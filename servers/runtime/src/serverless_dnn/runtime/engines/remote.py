@@ -11,6 +11,7 @@ from serverless_dnn.protos.predict_wire import decode_predict_response, encode_p
 from serverless_dnn.protos.tensor import DEFAULT_MAX_BYTES, TensorCodecError
 from serverless_dnn.protos.v1 import model_spec_pb2, model_status_pb2
 from serverless_dnn.runtime.cpus import effective_cpus
+from serverless_dnn.runtime.deadline import FOREVER, Deadline
 from serverless_dnn.runtime.engines.base import EngineInfo
 from serverless_dnn.runtime.errors import DataLossError, FailedPreconditionError, UnavailableError, error_of_code
 from serverless_dnn.runtime.saved_model.signature import Signature
@@ -32,7 +33,8 @@ class RemoteModel:
     Args:
         name: The model's name there.
         version: Its version.
-        options: Where the process listens (``remote_target``); the other options are that process's affair.
+        options: Where the process listens (``remote_target``) and how long a call may take
+            (``remote_timeout_s``); the other options are that process's affair.
         instance: Takes the time spent waiting for it.
         reason: Why this engine was taken.
 
@@ -50,6 +52,7 @@ class RemoteModel:
         self._target = options.remote_target
         self._spec = model_spec_pb2.ModelSpec(name=name)
         self._spec.version.value = version
+        self._longest_s = options.remote_timeout_s
         self._channel = grpc.insecure_channel(self._target, _OPTIONS)
         self._predict: Any = self._channel.unary_unary(_PREDICT)
         with instance.starting("load"):
@@ -57,18 +60,24 @@ class RemoteModel:
         self.info = EngineInfo("remote", self._target, options.precision, effective_cpus(), reason)
         self.concurrency = _CALLS_PER_CPU * effective_cpus()
 
-    def run(self, signature: Signature, inputs: Mapping[str, NDArray[Any]]) -> dict[str, NDArray[Any]]:
+    def run(
+        self, signature: Signature, inputs: Mapping[str, NDArray[Any]], deadline: Deadline = FOREVER
+    ) -> dict[str, NDArray[Any]]:
         """Run a signature over there; see ``LoadedModel.run``."""
         spec = model_spec_pb2.ModelSpec(signature_name=signature.name)
         spec.MergeFrom(self._spec)
         try:
-            answer = self._predict(encode_predict_request(spec, inputs, []))
+            answer = self._predict(encode_predict_request(spec, inputs, []), timeout=self._timeout_s(deadline))
             _, outputs = decode_predict_response(answer, max_bytes=max(DEFAULT_MAX_BYTES, len(answer)))
         except grpc.RpcError as error:
             raise error_of_code(error.code().value[0], f"{error.details()}") from error
         except (DecodeError, TensorCodecError) as error:
             raise DataLossError(f"the answer of {self._target} is not well formed: {error}") from error
         return outputs
+
+    def _timeout_s(self, deadline: Deadline) -> float:
+        left_s = deadline.left_s()
+        return self._longest_s if left_s is None else min(left_s, self._longest_s)
 
     def _wait_until_served(self) -> None:
         request = model_status_pb2.GetModelStatusRequest(model_spec=self._spec)

@@ -2,37 +2,64 @@
 
 import zlib
 
+from serverless_dnn.protos.budget import DecodeBudget
 from serverless_dnn.runtime.errors import InvalidArgumentError, PayloadTooLargeError, UnsupportedMediaTypeError
 from serverless_dnn.runtime.http.messages import HttpRequest
 
+# What a bomb inflates to is known after this much of it.
+_PIECE_BYTES = 1 << 20
 
-def inflate(request: HttpRequest, max_body_bytes: int) -> bytes:
+
+def inflate(request: HttpRequest, max_body_bytes: int, budget: DecodeBudget) -> bytes:
     """The body, inflated if it came gzipped.
 
     Args:
         request: The request.
         max_body_bytes: The largest result; inflation stops there.
+        budget: Told what the result takes, as it grows.
 
     Returns:
-        The bytes.
+        The bytes, of all members of the gzip file.
 
     Raises:
         PayloadTooLargeError: The body is larger.
+        ResourceExhaustedError: There is no memory for it now.
         InvalidArgumentError: The body is not the gzip it claims to be.
         UnsupportedMediaTypeError: Another encoding.
     """
-    body = request.body
     encoding = request.headers.get("content-encoding", "identity").strip().lower()
-    if encoding == "gzip":
-        stream = zlib.decompressobj(wbits=zlib.MAX_WBITS | 16)
+    if encoding in ("gzip", "x-gzip"):
         try:
-            body = stream.decompress(request.body, max_body_bytes + 1)
+            return _inflate(request.body, max_body_bytes, budget)
         except zlib.error as error:
             raise InvalidArgumentError(f"the body is not gzip, as its Content-Encoding says: {error}") from None
-        if len(body) <= max_body_bytes and not stream.eof:
-            raise InvalidArgumentError("the gzipped body is cut short")
-    elif encoding not in ("", "identity"):
+    if encoding not in ("", "identity"):
         raise UnsupportedMediaTypeError(f"Content-Encoding must be gzip or absent, got {encoding}")
-    if len(body) > max_body_bytes:
-        raise PayloadTooLargeError(f"the body is larger than the {max_body_bytes} bytes this server takes")
-    return body
+    if len(request.body) > max_body_bytes:
+        raise _too_large(max_body_bytes)
+    return request.body
+
+
+def _inflate(body: bytes, max_body_bytes: int, budget: DecodeBudget) -> bytes:
+    pieces: list[bytes] = []
+    size_bytes = 0
+    left = body
+    # Zeros may follow the last member.
+    while left.strip(b"\0") or not pieces:
+        member = zlib.decompressobj(wbits=zlib.MAX_WBITS | 16)
+        while not member.eof:
+            piece = member.decompress(left, _PIECE_BYTES)
+            left = member.unconsumed_tail
+            if not piece and not left and not member.eof:
+                raise InvalidArgumentError("the gzipped body is cut short")
+            size_bytes += len(piece)
+            if size_bytes > max_body_bytes:
+                raise _too_large(max_body_bytes)
+            budget.hold(len(piece))
+            pieces.append(piece)
+        left = member.unused_data
+    return b"".join(pieces)
+
+
+def _too_large(max_body_bytes: int) -> PayloadTooLargeError:
+    return PayloadTooLargeError(f"the body is larger than the {max_body_bytes} bytes this server takes")

@@ -1,9 +1,7 @@
-"""Requests and replies of any HTTP platform, and the content types of bodies."""
+"""Requests and replies of any HTTP platform."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-
-JSON_TYPE = "application/json"
 
 
 @dataclass(frozen=True)

@@ -4,34 +4,38 @@ Paths and rules are those of https://www.tensorflow.org/tfx/serving/api_rest and
 (tensorflow_serving/model_servers/http_rest_api_handler.cc).
 """
 
-import json
 import logging
 import re
-import time
 from collections.abc import Callable, Mapping
 from typing import Any
 from urllib.parse import unquote
 
 from google.protobuf.json_format import MessageToDict
 
+from serverless_dnn.runtime.codecs.content_types import JSON_TYPE
 from serverless_dnn.runtime.codecs.examples_json import (
     decode_examples_json,
     encode_classifications_json,
     encode_regressions_json,
 )
+from serverless_dnn.runtime.codecs.rest_json import find_rest_signature, print_json
+from serverless_dnn.runtime.deadline import Deadline
 from serverless_dnn.runtime.errors import InternalError, InvalidArgumentError, NotFoundError, ServingError, status_of
 from serverless_dnn.runtime.http.bodies import inflate
-from serverless_dnn.runtime.http.messages import JSON_TYPE, HttpReply, HttpRequest
-from serverless_dnn.runtime.http.predict import find_rest_signature, predict_over_http
+from serverless_dnn.runtime.http.messages import HttpReply, HttpRequest
+from serverless_dnn.runtime.http.predict import predict_over_http
+from serverless_dnn.runtime.inference.admission import Admission
 from serverless_dnn.runtime.inference.classify_regress import classify, regress
 from serverless_dnn.runtime.inference.servable import Servable, servable_spec
 from serverless_dnn.runtime.repository.model_info import model_status, signature_map
 from serverless_dnn.runtime.repository.model_repository import ModelRepository
+from serverless_dnn.runtime.saved_model.model_folder import is_version
 from serverless_dnn.runtime.timing import Instance, PhaseTimer
 
 _log = logging.getLogger(__name__)
 _MODEL = r"/v1/models/(?P<model>[^/:]+)(?:/versions/(?P<version>\d+)|/labels/(?P<label>[^/:]+))?"
 _INFERENCE = re.compile(_MODEL + r":(?P<method>predict|classify|regress)", re.IGNORECASE)
+_READING = ("GET", "HEAD")
 _METADATA = re.compile(_MODEL + r"(?P<metadata>/metadata)?", re.IGNORECASE)
 
 
@@ -41,8 +45,9 @@ class RestApi:
     Args:
         repository: The models.
         instance: Names this process in every answer.
+        admission: Gives predictions their places.
         max_body_bytes: The largest inflated body.
-        timeout_s: How long a request may wait for its turn; ``None`` waits.
+        timeout_s: How long a request may take; ``None`` waits.
         observer: Is told of every request's end: its method, the name of its status, and its timer.
     """
 
@@ -50,13 +55,15 @@ class RestApi:
         self,
         repository: ModelRepository,
         instance: Instance,
-        max_body_bytes: int,
+        admission: Admission,
         *,
+        max_body_bytes: int,
         timeout_s: float | None = None,
         observer: Callable[[str, str, PhaseTimer], None] | None = None,
     ) -> None:
         self._repository = repository
         self._instance = instance
+        self._admission = admission
         self._max_body_bytes = max_body_bytes
         self._timeout_s = timeout_s
         self._observer = observer
@@ -82,7 +89,7 @@ class RestApi:
         Returns:
             The reply; an error is a reply too.
         """
-        return self.answer(lambda timer: self._predict(request, find_servable(), timer))
+        return self.answer(lambda timer: self._in_place(request, timer, "predict", find_servable))
 
     def answer(self, work: Callable[[PhaseTimer], tuple[str, bytes]]) -> HttpReply:
         """Run the work of one request and turn what it returns or raises into a reply with its timing.
@@ -115,41 +122,42 @@ class RestApi:
         if request.query:
             raise _malformed(request)
         if request.method == "POST" and (match := _INFERENCE.fullmatch(request.path)):
-            parts = _parts(match)
             method = match["method"].lower()
             timer.method = method.capitalize()
-            servable = self._repository.get(**parts)
-            if method == "predict":
-                return self._predict(request, servable, timer)
-            return JSON_TYPE, self._infer(method, request, servable, timer)
-        if request.method == "GET" and (match := _METADATA.fullmatch(request.path)):
+            named = _parts(match)
+            return self._in_place(request, timer, method, lambda: self._repository.get(**named))
+        if request.method in _READING and (match := _METADATA.fullmatch(request.path)):
             return JSON_TYPE, self._describe(_parts(match), metadata=match["metadata"] is not None)
-        if request.method == "GET" and request.path.rstrip("/").lower() == "/v1/models":
+        if request.method in _READING and request.path.rstrip("/").lower() == "/v1/models":
             raise InvalidArgumentError("Missing model name in request.")
         raise _malformed(request)
 
-    def _predict(self, request: HttpRequest, servable: Servable, timer: PhaseTimer) -> tuple[str, bytes]:
-        return predict_over_http(
-            request, servable, timer, max_body_bytes=self._max_body_bytes, deadline_ns=self._deadline_ns()
-        )
-
-    def _deadline_ns(self) -> int | None:
-        return None if self._timeout_s is None else time.perf_counter_ns() + int(self._timeout_s * 1e9)
-
-    def _infer(self, method: str, request: HttpRequest, servable: Servable, timer: PhaseTimer) -> bytes:
-        with timer.phase("decode"):
-            name, given = decode_examples_json(inflate(request, self._max_body_bytes))
-            signature = find_rest_signature(servable, name)
-        if method == "classify":
-            return encode_classifications_json(classify(servable, signature, given, timer, self._deadline_ns()))
-        return encode_regressions_json(regress(servable, signature, given, timer, self._deadline_ns()))
+    def _in_place(
+        self, request: HttpRequest, timer: PhaseTimer, method: str, find: Callable[[], Servable]
+    ) -> tuple[str, bytes]:
+        """Run a prediction in its place; its failures are counted under its model once that is found."""
+        deadline = Deadline.after(self._timeout_s)
+        with self._admission.admit(len(request.body)) as place:
+            servable = find()
+            timer.model = servable.model_name
+            if method == "predict":
+                return predict_over_http(
+                    request, servable, timer, place.budget, max_body_bytes=self._max_body_bytes, deadline=deadline
+                )
+            with timer.phase("decode"):
+                body = inflate(request, self._max_body_bytes, place.budget)
+                name, given = decode_examples_json(body, place.budget)
+                signature = find_rest_signature(servable.signatures, name)
+            if method == "classify":
+                return JSON_TYPE, encode_classifications_json(classify(servable, signature, given, timer, deadline))
+            return JSON_TYPE, encode_regressions_json(regress(servable, signature, given, timer, deadline))
 
     def _describe(self, parts: Mapping[str, Any], *, metadata: bool) -> bytes:
         if not metadata:
             return _message_json(model_status(self._repository, parts["name"], parts["version"]))
         servable = self._repository.get(**parts)
         spec = servable_spec(servable)
-        return _print(
+        return print_json(
             {
                 "model_spec": {"name": spec.name, "signature_name": "", "version": str(spec.version.value)},
                 "metadata": {"signature_def": _to_dict(signature_map(servable))},
@@ -166,11 +174,13 @@ def error_body(message: str) -> bytes:
     Returns:
         ``{"error": message}`` as JSON.
     """
-    return _print({"error": message})
+    return print_json({"error": message})
 
 
 def _parts(match: re.Match[str]) -> dict[str, Any]:
     version, label = match["version"], match["label"]
+    if version and not is_version(version):
+        raise InvalidArgumentError(f"Failed to convert version: {version[:30]} to numeric.")
     return {
         "name": unquote(match["model"]),
         "version": int(version) if version else None,
@@ -184,12 +194,8 @@ def _malformed(request: HttpRequest) -> InvalidArgumentError:
 
 
 def _message_json(message: Any) -> bytes:
-    return _print(_to_dict(message))
+    return print_json(_to_dict(message))
 
 
 def _to_dict(message: Any) -> dict[str, Any]:
     return MessageToDict(message, preserving_proto_field_name=True, always_print_fields_with_no_presence=True)
-
-
-def _print(value: object) -> bytes:
-    return json.dumps(value, ensure_ascii=False).encode()

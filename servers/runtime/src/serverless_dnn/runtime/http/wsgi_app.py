@@ -1,15 +1,19 @@
 """TensorFlow Serving's REST API as a WSGI application, for any WSGI server."""
 
+import re
 from collections.abc import Callable, Iterable, Mapping
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
 
-from serverless_dnn.runtime.http.messages import JSON_TYPE, HttpReply, HttpRequest
+from serverless_dnn.runtime.codecs.content_types import JSON_TYPE
+from serverless_dnn.runtime.http.messages import HttpReply, HttpRequest
 from serverless_dnn.runtime.http.rest_api import RestApi, error_body
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIApplication
 
+# Targets in absolute form, which proxies are sent: a server routes them by their path (RFC 9112, 3.2.2).
+_AUTHORITY = re.compile(r"^https?://[^/?#]*", re.IGNORECASE)
 _CORS = {
     "Access-Control-Allow-Origin": "*",
     "Access-Control-Allow-Methods": "POST, GET",
@@ -33,7 +37,7 @@ def make_rest_app(
 
     def app(environ: dict[str, Any], start_response: "StartResponse") -> Iterable[bytes]:
         request = _read(environ)
-        page = (pages or {}).get(request.path) if request.method == "GET" else None
+        page = (pages or {}).get(request.path) if request.method in ("GET", "HEAD") else None
         if page is not None:
             reply = HttpReply(200, *page())
         elif request.method == "OPTIONS":
@@ -47,7 +51,7 @@ def make_rest_app(
             **(_CORS if cors else {}),
         }
         start_response(f"{reply.status} {_phrase(reply.status)}", list(headers.items()))
-        return [reply.body]
+        return [] if request.method == "HEAD" else [reply.body]
 
     return app
 
@@ -57,8 +61,8 @@ def _read(environ: Mapping[str, Any]) -> HttpRequest:
     if environ.get("CONTENT_TYPE"):
         headers["content-type"] = environ["CONTENT_TYPE"]
     # The path as it came: a decoded one cannot tell a slash in a model's name from one that parts names.
-    path, _, query = environ["REQUEST_URI"].partition("?")
-    return HttpRequest(environ["REQUEST_METHOD"], path, query, headers, environ["wsgi.input"].read())
+    path, _, query = _AUTHORITY.sub("", environ["REQUEST_URI"]).partition("?")
+    return HttpRequest(environ["REQUEST_METHOD"], path or "/", query, headers, environ["wsgi.input"].read())
 
 
 def _preflight(request: HttpRequest) -> HttpReply:

@@ -3,15 +3,16 @@
 import logging
 import threading
 import time
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from serverless_dnn.runtime.deadline import FOREVER, Deadline
 from serverless_dnn.runtime.engines.base import LoadedModel
-from serverless_dnn.runtime.errors import DeadlineExceededError, InvalidArgumentError
+from serverless_dnn.runtime.errors import DeadlineExceededError, InvalidArgumentError, ServingError
 from serverless_dnn.runtime.inference.batch_queue import Batch, BatchingOptions, BatchQueue, Part
 from serverless_dnn.runtime.inference.runner import DirectRunner
 from serverless_dnn.runtime.saved_model.signature import Signature
@@ -29,7 +30,7 @@ class _Call:
     signature: Signature
     inputs: _Arrays
     rows: int
-    deadline_ns: int | None
+    deadline: Deadline
     parts_left: int = 0
     outputs: dict[int, dict[str, NDArray[Any]]] = field(default_factory=dict)
     error: Exception | None = None
@@ -72,7 +73,7 @@ class BatchingRunner:
             threading.Thread(target=self._work, name=f"batch-{number}", daemon=True).start()
 
     def run(
-        self, signature: Signature, inputs: _Arrays, timer: PhaseTimer, deadline_ns: int | None = None
+        self, signature: Signature, inputs: _Arrays, timer: PhaseTimer, deadline: Deadline = FOREVER
     ) -> dict[str, NDArray[Any]]:
         """Run one call together with others; see ``Runner.run``.
 
@@ -84,21 +85,22 @@ class BatchingRunner:
         """
         if reason := why_not_batchable(signature):
             self._tell_direct(signature, reason)
-            return self._direct.run(signature, inputs, timer, deadline_ns)
-        call = _Call(signature, inputs, _common_rows(inputs), deadline_ns)
+            return self._direct.run(signature, inputs, timer, deadline)
+        call = _Call(signature, inputs, _common_rows(inputs), deadline)
         if not call.rows:
-            return self._direct.run(signature, inputs, timer, deadline_ns)
+            return self._direct.run(signature, inputs, timer, deadline)
         queued_ns = time.perf_counter_ns()
         with self._changed:
             retired = self._retired
             if not retired:
                 # Before a worker can see the call, which needs the lock held here.
                 call.parts_left = self._queue.add(call, self._key(call), call.rows, queued_ns)
-                self._changed.notify()
+                # A worker for each: a call that is split must not wait for the first of its parts.
+                self._changed.notify(call.parts_left)
         if retired:
-            return self._direct.run(signature, inputs, timer, deadline_ns)
+            return self._direct.run(signature, inputs, timer, deadline)
         try:
-            if not call.done.wait(None if deadline_ns is None else max(0.0, (deadline_ns - queued_ns) / 1e9)):
+            if not call.done.wait(deadline.left_s()):
                 raise DeadlineExceededError(f"waited {(time.perf_counter_ns() - queued_ns) / 1e9:.3f} s for a batch")
         finally:
             timer.add("queue", (call.started_ns or time.perf_counter_ns()) - queued_ns)
@@ -144,8 +146,10 @@ class BatchingRunner:
         now_ns = time.perf_counter_ns()
         alive = []
         for part in batch.parts:
-            if part.call.deadline_ns is not None and part.call.deadline_ns <= now_ns:
-                self._finish(part, DeadlineExceededError("the deadline passed before a batch had room"))
+            try:
+                part.call.deadline.check("a batch had room")
+            except ServingError as error:
+                self._finish(part, error)
             else:
                 part.call.begin(now_ns)
                 alive.append(part)
@@ -182,7 +186,7 @@ class BatchingRunner:
             alias: _stack([part.call.inputs[alias][part.begin : part.end] for part in parts], size)
             for alias in parts[0].call.inputs
         }
-        outputs = self._loaded.run(parts[0].call.signature, inputs)
+        outputs = self._loaded.run(parts[0].call.signature, inputs, _latest(part.call.deadline for part in parts))
         if len(parts) == 1 and size == rows:
             return [outputs]
         for alias, array in outputs.items():
@@ -205,12 +209,19 @@ def why_not_batchable(signature: Signature) -> str:
         signature: The signature.
 
     Returns:
-        The reason; empty when every input and output has a free first dimension, or an unknown rank.
+        The reason; empty when every input and output has a free first dimension. One of unknown rank may have no rows:
+        an output that is always ``[1, 2]`` would be parted among two calls.
     """
     for spec in (*signature.inputs.values(), *signature.outputs.values()):
-        if spec.shape is not None and (not spec.shape or spec.shape[0] is not None):
+        if not spec.shape or spec.shape[0] is not None:
             return f"{spec.name} has no free first dimension"
     return "" if signature.inputs else "there are no inputs"
+
+
+def _latest(deadlines: Iterable[Deadline]) -> Deadline:
+    """The deadline of a batch: that of the call that waits longest."""
+    ends_ns = [deadline.at_ns for deadline in deadlines]
+    return Deadline(None if None in ends_ns else max(end_ns for end_ns in ends_ns if end_ns is not None))
 
 
 def _common_rows(inputs: _Arrays) -> int:

@@ -17,6 +17,7 @@ from serverless_dnn.protos.v1 import (
     multi_inference_pb2,
     regression_pb2,
 )
+from serverless_dnn.runtime.deadline import FOREVER, Deadline
 from serverless_dnn.runtime.errors import FailedPreconditionError, InvalidArgumentError, UnimplementedError
 from serverless_dnn.runtime.inference.predictor import predict
 from serverless_dnn.runtime.inference.servable import Servable, servable_spec
@@ -33,7 +34,7 @@ def classify(
     signature: Signature,
     given: example_pb2.Input,
     timer: PhaseTimer,
-    deadline_ns: int | None = None,
+    deadline: Deadline = FOREVER,
 ) -> classification_pb2.ClassificationResult:
     """Run a classification.
 
@@ -42,7 +43,7 @@ def classify(
         signature: One of its signatures.
         given: The rows.
         timer: Takes each phase.
-        deadline_ns: Until when the call may wait, on the clock of ``time.perf_counter_ns``.
+        deadline: Until when each may wait and run.
 
     Returns:
         Classes with scores for each row.
@@ -54,7 +55,7 @@ def classify(
     with timer.phase("decode"):
         _check_classification(signature)
         inputs = {_INPUTS: serialized_examples(given)}
-    outputs = predict(servable, signature, inputs, timer, deadline_ns=deadline_ns)
+    outputs = predict(servable, signature, inputs, timer, deadline=deadline)
     with timer.phase("encode"):
         return _classifications(outputs, len(inputs[_INPUTS]))
 
@@ -64,7 +65,7 @@ def regress(
     signature: Signature,
     given: example_pb2.Input,
     timer: PhaseTimer,
-    deadline_ns: int | None = None,
+    deadline: Deadline = FOREVER,
 ) -> regression_pb2.RegressionResult:
     """Run a regression; see ``classify``.
 
@@ -74,7 +75,7 @@ def regress(
     with timer.phase("decode"):
         _check_regression(signature)
         inputs = {_INPUTS: serialized_examples(given)}
-    outputs = predict(servable, signature, inputs, timer, deadline_ns=deadline_ns)
+    outputs = predict(servable, signature, inputs, timer, deadline=deadline)
     with timer.phase("encode"):
         return _regressions(outputs, len(inputs[_INPUTS]))
 
@@ -83,7 +84,7 @@ def multi_inference(
     find_servable: Callable[[model_spec_pb2.ModelSpec], Servable],
     request: multi_inference_pb2.MultiInferenceRequest,
     timer: PhaseTimer,
-    deadline_ns: int | None = None,
+    deadline: Deadline = FOREVER,
 ) -> multi_inference_pb2.MultiInferenceResponse:
     """Run several classifications and regressions of one model on the same rows.
 
@@ -91,7 +92,7 @@ def multi_inference(
         find_servable: Gives the servable that a task names.
         request: The tasks and the rows.
         timer: Takes each phase, of all tasks together.
-        deadline_ns: Until when each may wait, on the clock of ``time.perf_counter_ns``.
+        deadline: Until when each may wait and run.
 
     Returns:
         A result for each task, in their order.
@@ -115,10 +116,10 @@ def multi_inference(
         seen.add(signature.name)
         result = response.results.add(model_spec=servable_spec(servable, signature.name))
         if task.method_name == CLASSIFY_METHOD:
-            classes = classify(servable, signature, request.input, timer, deadline_ns)
+            classes = classify(servable, signature, request.input, timer, deadline)
             result.classification_result.CopyFrom(classes)
         elif task.method_name == REGRESS_METHOD:
-            result.regression_result.CopyFrom(regress(servable, signature, request.input, timer, deadline_ns))
+            result.regression_result.CopyFrom(regress(servable, signature, request.input, timer, deadline))
         else:
             raise UnimplementedError(f"Unsupported signature method_name: {task.method_name}")
     return response

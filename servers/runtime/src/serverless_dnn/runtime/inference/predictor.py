@@ -1,14 +1,30 @@
 """Check a call against its signature, run it, and pick the outputs asked for."""
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, Protocol
 
+import numpy as np
 from numpy.typing import NDArray
 
+from serverless_dnn.runtime.deadline import FOREVER, Deadline
 from serverless_dnn.runtime.errors import InvalidArgumentError
 from serverless_dnn.runtime.inference.servable import Servable
 from serverless_dnn.runtime.saved_model.signature import Signature
 from serverless_dnn.runtime.timing import PhaseTimer
+
+
+class HasShape(Protocol):
+    """An array, or what will become one."""
+
+    @property
+    def dtype(self) -> np.dtype[Any]:
+        """Its type."""
+        ...
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """Its shape."""
+        ...
 
 
 def predict(
@@ -18,7 +34,7 @@ def predict(
     timer: PhaseTimer,
     output_filter: Sequence[str] = (),
     *,
-    deadline_ns: int | None = None,
+    deadline: Deadline = FOREVER,
 ) -> dict[str, NDArray[Any]]:
     """Run one call.
 
@@ -28,7 +44,7 @@ def predict(
         inputs: Arrays by input name.
         timer: Takes the time waited (``queue``) and computed (``compute``).
         output_filter: The outputs wanted; empty means all.
-        deadline_ns: Until when the call may wait for its turn, on the clock of ``time.perf_counter_ns``.
+        deadline: Until when the call may wait for its turn, and run.
 
     Returns:
         Arrays by output name.
@@ -42,7 +58,7 @@ def predict(
     timer.model = servable.model_name
     inputs = complete_inputs(signature, inputs)
     wanted = choose_outputs(signature, output_filter)
-    outputs = servable.runner.run(signature, inputs, timer, deadline_ns)
+    outputs = servable.runner.run(signature, inputs, timer, deadline)
     return {alias: outputs[alias] for alias in wanted}
 
 
@@ -59,22 +75,35 @@ def complete_inputs(signature: Signature, inputs: Mapping[str, NDArray[Any]]) ->
     Raises:
         InvalidArgumentError: They do not fit; the texts about names are TensorFlow Serving's.
     """
+    check_inputs(signature, inputs)
+    return inputs if len(inputs) == len(signature.inputs) else {**signature.defaults, **inputs}
+
+
+def check_inputs(signature: Signature, inputs: Mapping[str, HasShape]) -> None:
+    """Check names, types and shapes, of arrays or of what will become arrays.
+
+    Args:
+        signature: What is accepted.
+        inputs: What came.
+
+    Raises:
+        InvalidArgumentError: They do not fit; the texts about names are TensorFlow Serving's.
+    """
     if inputs.keys() != signature.inputs.keys():
         _check_names(signature, inputs)
-        inputs = {**signature.defaults, **inputs}
     for alias, array in inputs.items():
         spec = signature.inputs[alias]
         if array.dtype != spec.dtype:
             raise InvalidArgumentError(f"input {alias} expects {spec.type_name}, but {array.dtype} is provided")
         if not spec.accepts(array.shape):
             expected = [-1 if size is None else size for size in spec.shape or ()]
+            hint = " ('instances' makes a row of every value: send a scalar as 'inputs')" if not expected else ""
             raise InvalidArgumentError(
-                f"input {alias} expects the shape {expected} (-1 is free), but {list(array.shape)} is provided"
+                f"input {alias} expects the shape {expected} (-1 is free), but {list(array.shape)} is provided{hint}"
             )
-    return inputs
 
 
-def _check_names(signature: Signature, inputs: Mapping[str, NDArray[Any]]) -> None:
+def _check_names(signature: Signature, inputs: Mapping[str, HasShape]) -> None:
     extra = inputs.keys() - signature.inputs.keys()
     missing = [alias for alias in signature.inputs if alias not in inputs and alias not in signature.defaults]
     if len(inputs) != len(signature.inputs):

@@ -7,6 +7,7 @@ from typing import Any, Protocol
 
 from numpy.typing import NDArray
 
+from serverless_dnn.runtime.deadline import FOREVER, Deadline
 from serverless_dnn.runtime.engines.base import LoadedModel
 from serverless_dnn.runtime.errors import DeadlineExceededError
 from serverless_dnn.runtime.saved_model.signature import Signature
@@ -21,7 +22,7 @@ class Runner(Protocol):
         signature: Signature,
         inputs: Mapping[str, NDArray[Any]],
         timer: PhaseTimer,
-        deadline_ns: int | None = None,
+        deadline: Deadline = FOREVER,
     ) -> dict[str, NDArray[Any]]:
         """Run one call.
 
@@ -29,13 +30,14 @@ class Runner(Protocol):
             signature: The signature.
             inputs: An array for each of its inputs, of the type and a shape that it accepts.
             timer: Takes the time waited (``queue``) and computed (``compute``).
-            deadline_ns: Until when the call may wait, on the clock of ``time.perf_counter_ns``.
+            deadline: Until when the call may wait and run.
 
         Returns:
             An array for each of its outputs.
 
         Raises:
             DeadlineExceededError: Its turn did not come in time.
+            CancelledError: Nobody waits for it any more.
             ServingError: The engine refused or failed.
         """
         ...
@@ -64,21 +66,21 @@ class DirectRunner:
         signature: Signature,
         inputs: Mapping[str, NDArray[Any]],
         timer: PhaseTimer,
-        deadline_ns: int | None = None,
+        deadline: Deadline = FOREVER,
     ) -> dict[str, NDArray[Any]]:
         """Run one call; see ``Runner.run``."""
         queued_ns = time.perf_counter_ns()
-        timeout_s = None if deadline_ns is None else max(0.0, (deadline_ns - queued_ns) / 1e9)
+        timeout_s = deadline.left_s()
         try:
             self._places.get(timeout=timeout_s)
         except queue.Empty:
-            waited_s = timeout_s or 0.0
-            raise DeadlineExceededError(f"waited {waited_s:.3f} s for a free place to run") from None
+            raise DeadlineExceededError(f"waited {timeout_s or 0.0:.3f} s for a free place to run") from None
         finally:
             started_ns = time.perf_counter_ns()
             timer.add("queue", started_ns - queued_ns)
         try:
-            return self._loaded.run(signature, inputs)
+            deadline.check("a place to run was free")
+            return self._loaded.run(signature, inputs, deadline)
         finally:
             timer.add("compute", time.perf_counter_ns() - started_ns)
             self._places.put(None)

@@ -7,9 +7,8 @@ from pathlib import Path
 from serverless_dnn.protos.v1 import model_spec_pb2
 from serverless_dnn.runtime.codecs.predict_proto import version_spec
 from serverless_dnn.runtime.engines.base import EngineInfo
-from serverless_dnn.runtime.errors import FailedPreconditionError
 from serverless_dnn.runtime.inference.runner import Runner
-from serverless_dnn.runtime.saved_model.signature import DEFAULT_SIGNATURE, Signature
+from serverless_dnn.runtime.saved_model.signature import Signature, find_signature
 
 
 @dataclass(frozen=True)
@@ -44,13 +43,7 @@ class Servable:
         Raises:
             FailedPreconditionError: The model has no such signature.
         """
-        try:
-            return self.signatures[name or DEFAULT_SIGNATURE]
-        except KeyError:
-            raise FailedPreconditionError(
-                f'Serving signature key "{name or DEFAULT_SIGNATURE}" not found. '
-                f"This model has: {', '.join(self.signatures) or 'none'}"
-            ) from None
+        return find_signature(self.signatures, name)
 
 
 def servable_spec(servable: Servable, signature_name: str = "") -> model_spec_pb2.ModelSpec:

@@ -4,13 +4,13 @@ import logging
 from pathlib import Path
 
 from serverless_dnn.runtime.engines.selection import load_model
-from serverless_dnn.runtime.errors import ServingError
 from serverless_dnn.runtime.inference.runner import DirectRunner, Runner
 from serverless_dnn.runtime.inference.servable import Servable
 from serverless_dnn.runtime.repository.configuration import wanted_models
 from serverless_dnn.runtime.repository.model_repository import Loader, ModelRepository
 from serverless_dnn.runtime.repository.polling import start_polling
 from serverless_dnn.runtime.repository.warmup import warm_up
+from serverless_dnn.runtime.saved_model.completeness import check_complete
 from serverless_dnn.runtime.saved_model.signature import read_signatures
 from serverless_dnn.runtime.settings import ServerSettings
 from serverless_dnn.runtime.timing import Instance
@@ -36,10 +36,11 @@ def start_repository(settings: ServerSettings, instance: Instance) -> ModelRepos
         max_load_retries=settings.max_load_retries,
         labels_may_wait=settings.labels_may_wait,
     )
-    repository.configure(wanted_models(settings))
+    configured = wanted_models(settings)
+    repository.configure(configured)
     instance.engine = ", ".join(sorted({str(servable.engine) for servable in repository.all()}))
     if settings.poll_wait_s:
-        start_polling(repository, settings)
+        start_polling(repository, settings, configured)
     return repository
 
 
@@ -51,6 +52,7 @@ def _loader(settings: ServerSettings, instance: Instance) -> Loader:
         batching = read_batching_parameters(settings.batching_parameters_file)
 
     def load(name: str, version: int, folder: Path) -> Servable:
+        check_complete(folder)
         signatures = read_signatures(folder)
         loaded = load_model(folder, signatures, settings.engine, instance, name)
         runner: Runner = DirectRunner(loaded)
@@ -63,7 +65,7 @@ def _loader(settings: ServerSettings, instance: Instance) -> Loader:
             try:
                 with instance.starting("warmup"):
                     sent = warm_up(servable, folder)
-            except ServingError:
+            except BaseException:
                 runner.retire()
                 raise
             _log.info("warmed up", extra={"model": name, "model_version": version, "requests": sent})

@@ -1,17 +1,16 @@
 """The models a server holds: loads the versions their policies ask for, and replaces them without dropping a call.
 
-A version that goes is only taken out of the table of those that are found. Calls that found it before keep it, and with
-the last of them the engine gives its memory back.
+A change is planned, loaded aside, checked, and only then swapped in, all models and labels at once; one that fails
+leaves everything as it was. A version that goes is only taken out of the table of those that are found: calls that
+found it before keep it, and with the last of them the engine gives its memory back.
 """
 
 import logging
 import threading
 import weakref
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import asdict, dataclass
-from enum import IntEnum
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from types import MappingProxyType
 
 from serverless_dnn.runtime.errors import (
     FailedPreconditionError,
@@ -22,41 +21,40 @@ from serverless_dnn.runtime.errors import (
 )
 from serverless_dnn.runtime.inference.servable import Servable
 from serverless_dnn.runtime.repository.configuration import ModelConfig
+from serverless_dnn.runtime.repository.versions import State, VersionStates, VersionStatus
 from serverless_dnn.runtime.saved_model.model_folder import list_versions
 
 _log = logging.getLogger(__name__)
 
 # Makes a servable of a model's name, version and folder.
 Loader = Callable[[str, int, Path], Servable]
-
-
-class State(IntEnum):
-    """A version's state; numbers are those of TensorFlow Serving's ModelVersionStatus."""
-
-    START = 10
-    LOADING = 20
-    AVAILABLE = 30
-    UNLOADING = 40
-    END = 50
+_Versions = Mapping[int, Servable]
 
 
 @dataclass(frozen=True)
-class VersionStatus:
-    """What is known of a version.
+class _View:
+    """What callers find; replaced as a whole and never changed, so that they need no lock.
 
     Attributes:
-        version: Its number.
-        state: Its state.
-        error: Why it could not be loaded.
-        failures: How often loading these files failed.
-        tried: Stands for the files that failed.
+        servables: By name, in its order, and by version, newest first.
+        labels: Versions by name and label.
     """
 
-    version: int
-    state: State
+    servables: Mapping[str, _Versions] = field(default_factory=dict)
+    labels: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class _Planned:
+    """What a model shall be served with.
+
+    Attributes:
+        versions: The versions.
+        error: Why the newest version that is wanted and not among them cannot be had.
+    """
+
+    versions: _Versions
     error: ServingError | None = None
-    failures: int = 0
-    tried: tuple[int, ...] = ()
 
 
 class ModelRepository:
@@ -64,7 +62,7 @@ class ModelRepository:
 
     Args:
         load: Makes a servable, warmed up.
-        max_load_retries: How often a version that failed to load is tried again, once a refresh.
+        max_load_retries: How often the files of a version that failed to load are tried again, once a refresh.
         labels_may_wait: Whether a label may stand for a version that is not there (yet).
     """
 
@@ -75,13 +73,11 @@ class ModelRepository:
         self._changing = threading.RLock()
         self._listeners: list[Callable[[], object]] = []
         self._configs: Mapping[str, ModelConfig] = {}
-        self._status: dict[str, dict[int, VersionStatus]] = {}
-        # Replaced as wholes, never changed, so that readers need no lock.
-        self._servables: Mapping[str, Mapping[int, Servable]] = MappingProxyType({})
-        self._labels: Mapping[str, Mapping[str, int]] = MappingProxyType({})
+        self._states = VersionStates()
+        self._view = _View()
 
     def configure(self, configs: Iterable[ModelConfig]) -> None:
-        """Hold these models and no others; or, when one of them cannot be held, those of before.
+        """Hold these models and no others; or, when one of them cannot be held, exactly those of before.
 
         Args:
             configs: The models.
@@ -89,20 +85,21 @@ class ModelRepository:
         Raises:
             NotFoundError: A model has no version to serve.
             FailedPreconditionError: A label stands for a version that is not there.
-            ServingError: A version cannot be loaded; the first such error.
+            ServingError: A version of a model that is new, or lies elsewhere now, cannot be loaded.
         """
+        wanted = {config.name: config for config in configs}
         with self._changing:
-            before, self._configs = self._configs, {config.name: config for config in configs}
+            loaded: dict[tuple[str, int], Servable] = {}
+            known = {name: self._states.of(name) for name in {*wanted, *self._configs}}
             try:
-                for config in self._configs.values():
-                    self._load_wanted(config)
-                    self._check(config)
+                plan = {name: self._plan(config, loaded) for name, config in wanted.items()}
+                for config in wanted.values():
+                    self._check(config, plan[config.name])
             except ServingError:
-                self._configs = before
-                self._unload_unwanted()
+                self._take_back(loaded, known)
                 raise
-            self._unload_unwanted()
-            self._labels = MappingProxyType({name: dict(config.labels) for name, config in self._configs.items()})
+            self._configs = wanted
+            self._swap(plan)
 
     def refresh(self) -> None:
         """Look at the disk and serve what the policies now ask for: load first, unload then.
@@ -110,9 +107,7 @@ class ModelRepository:
         A version that cannot be loaded is logged and told by ``status``; it never takes the place of one that can.
         """
         with self._changing:
-            for config in self._configs.values():
-                self._load_wanted(config)
-            self._unload_unwanted()
+            self._swap({name: self._plan(config, {}) for name, config in self._configs.items()})
 
     def subscribe(self, listener: Callable[[], object]) -> None:
         """Be told after the served models changed.
@@ -124,7 +119,7 @@ class ModelRepository:
 
     def all(self) -> list[Servable]:
         """Every servable, by name, newest version first."""
-        return [servable for versions in self._servables.values() for servable in versions.values()]
+        return [servable for versions in self._view.servables.values() for servable in versions.values()]
 
     def get(self, name: str, version: int | None = None, label: str | None = None) -> Servable:
         """The servable a request is for.
@@ -141,13 +136,14 @@ class ModelRepository:
             InvalidArgumentError: No name, or an unknown label.
             NotFoundError: No such model or version.
         """
+        view = self._view
         if not name:
             raise InvalidArgumentError("ModelSpec has no name specified.")
         if label:
-            version = self._labels.get(name, {}).get(label)
+            version = view.labels.get(name, {}).get(label)
             if version is None:
                 raise InvalidArgumentError(f"Unrecognized servable version label: {label}")
-        versions = self._servables.get(name, {})
+        versions = view.servables.get(name, {})
         if version is None and versions:
             return next(iter(versions.values()))
         if version is not None and version in versions:
@@ -161,58 +157,77 @@ class ModelRepository:
         Args:
             name: The model.
         """
-        return sorted(self._status.get(name, {}).copy().values(), key=lambda status: -status.version)
+        return self._states.of(name)
 
     def close(self) -> None:
         """Hold no model any more."""
         self.configure(())
 
-    def _load_wanted(self, config: ModelConfig) -> None:
-        folders = _folders(config)
-        for version in sorted(config.policy.choose(folders or {}), reverse=True):
-            folder = (folders or {})[version]
-            held = self._servables.get(config.name, {}).get(version)
-            if (held is None or held.folder != folder) and self._may_try(config.name, version, folder):
-                self._load_version(config.name, version, folder)
+    def _plan(self, config: ModelConfig, loaded: dict[tuple[str, int], Servable]) -> "_Planned":
+        """The versions a model shall be served with: those its policy asks for, loaded where they are not yet.
 
-    def _unload_unwanted(self) -> None:
-        for name, held in self._servables.items():
-            config = self._configs.get(name)
-            folders = {} if config is None else _folders(config)
-            if folders is None:
-                continue
-            wanted = set() if config is None else config.policy.choose(folders)
-            unwanted = set(held) - wanted
-            if unwanted and (set(held) & wanted or not wanted):
-                self._unload(name, unwanted)
+        What was loaded is added to ``loaded``. Where none of them can be had, those of before go on.
+        """
+        held = self._view.servables.get(config.name, {})
+        before = self._configs.get(config.name)
+        going_on = held if before is not None and before.base_path == config.base_path else {}
+        try:
+            folders = list_versions(config.base_path)
+        except NotFoundError as unreadable:
+            # No reason to stop serving what is in memory, unless another folder is asked for.
+            _log.warning("cannot look for versions", extra={"model": config.name, "error": str(unreadable)})
+            return _Planned(going_on, unreadable)
+        self._states.forget_failures(config.name, folders)
+        versions: dict[int, Servable] = {}
+        error: ServingError | None = None
+        wanted = config.policy.choose(folders)
+        for version in sorted(wanted, reverse=True):
+            servable = held.get(version)
+            if servable is None or servable.folder != folders[version]:
+                servable = self._load_version(config.name, version, folders[version])
+                if servable is not None:
+                    loaded[config.name, version] = servable
+            if servable is not None:
+                versions[version] = servable
+            elif error is None:
+                status = self._states.get(config.name, version)
+                error = status.error if status is not None else None
+        return _Planned(versions if versions or not wanted else going_on, error)
 
-    def _check(self, config: ModelConfig) -> None:
-        if config.name not in self._servables:
-            for status in self.status(config.name):
-                if status.error is not None:
-                    raise status.error
+    def _check(self, config: ModelConfig, planned: "_Planned") -> None:
+        before = self._configs.get(config.name)
+        is_changed = before is None or (before.base_path, before.policy) != (config.base_path, config.policy)
+        # At the start a version that can be served is enough; a change must not make anything worse.
+        if planned.error is not None and (not planned.versions or (self._configs and is_changed)):
+            raise planned.error
+        if not planned.versions:
             raise NotFoundError(
                 f"model {config.name} has no version to serve: {config.base_path} holds no folder named by a number "
-                "that its version policy asks for"
+                "that its version policy asks for, with a saved_model.pb in it"
             )
         for label, version in config.labels.items():
-            if version not in self._servables[config.name] and not self._labels_may_wait:
+            if version not in planned.versions and not self._labels_may_wait:
                 raise FailedPreconditionError(
                     f"Request to assign label to version {version} of model {config.name}, which is not currently "
                     f"available for inference: label {label}"
                 )
 
-    def _may_try(self, name: str, version: int, folder: Path) -> bool:
-        known = self._status.get(name, {}).get(version)
-        if known is None or known.error is None or known.failures <= self._max_load_retries:
-            return True
-        return known.tried != _fingerprint(folder)
+    def _take_back(self, loaded: Mapping[tuple[str, int], Servable], known: Mapping[str, list[VersionStatus]]) -> None:
+        """Forget what a refused change has loaded, and what it told of it."""
+        for servable in loaded.values():
+            servable.runner.retire()
+        for name, before in known.items():
+            for status in self._states.of(name):
+                self._states.put(name, status.version, None)
+            for status in before:
+                self._states.put(name, status.version, status)
 
-    def _load_version(self, name: str, version: int, folder: Path) -> None:
-        known = self._status.get(name, {}).get(version)
-        tried = _fingerprint(folder)
-        failures = 1 + (known.failures if known is not None and known.tried == tried else 0)
-        self._set_status(name, VersionStatus(version, State.LOADING))
+    def _load_version(self, name: str, version: int, folder: Path) -> Servable | None:
+        if not self._states.may_try(name, version, folder, self._max_load_retries):
+            return None
+        before = self._states.get(name, version)
+        if before is None or before.state is not State.AVAILABLE:
+            self._states.set(name, version, State.LOADING)
         error: ServingError
         try:
             servable = self._load(name, version, folder)
@@ -222,54 +237,43 @@ class ModelRepository:
             _log.exception("loading a model failed through a fault of this server")
             error = InternalError(f"cannot load {name}: the server's log has the details")
         else:
-            versions = dict(self._servables.get(name, {}))
-            replaced = versions.get(version)
-            self._serve(name, {**versions, version: servable})
-            self._set_status(name, VersionStatus(version, State.AVAILABLE))
-            if replaced is not None:
-                replaced.runner.retire()
             extra = {"model": name, "model_version": version, "engine": asdict(servable.engine)}
             _log.info("model loaded", extra=extra)
-            return
-        self._set_status(name, VersionStatus(version, State.END, error, failures, tried))
+            return servable
+        self._states.failed(name, version, folder, before, error)
         _log.warning("cannot load a model", extra={"model": name, "model_version": version, "error": str(error)})
-
-    def _unload(self, name: str, versions: set[int]) -> None:
-        held = self._servables[name]
-        self._serve(name, {version: servable for version, servable in held.items() if version not in versions})
-        for version in versions:
-            self._set_status(name, VersionStatus(version, State.UNLOADING))
-            weakref.finalize(held[version], self._unloaded, name, version).atexit = False
-            held[version].runner.retire()
-
-    def _unloaded(self, name: str, version: int) -> None:
-        # The version may have come back meanwhile.
-        if self._status[name][version].state is State.UNLOADING:
-            self._set_status(name, VersionStatus(version, State.END))
-        _log.info("model unloaded", extra={"model": name, "model_version": version})
-
-    def _serve(self, name: str, versions: Mapping[int, Servable]) -> None:
-        newest_first = MappingProxyType(dict(sorted(versions.items(), reverse=True)))
-        others = {other: held for other, held in self._servables.items() if other != name}
-        table = {**others, **({name: newest_first} if versions else {})}
-        self._servables = MappingProxyType(dict(sorted(table.items())))
-        for listener in self._listeners:
-            listener()
-
-    def _set_status(self, name: str, status: VersionStatus) -> None:
-        self._status.setdefault(name, {})[status.version] = status
-
-
-def _folders(config: ModelConfig) -> dict[int, Path] | None:
-    """The versions on disk; ``None`` while the disk is away, which is no reason to stop serving what is in memory."""
-    try:
-        return list_versions(config.base_path)
-    except NotFoundError as error:
-        _log.warning("cannot look for versions", extra={"model": config.name, "error": str(error)})
         return None
 
+    def _swap(self, plan: Mapping[str, _Planned]) -> None:
+        """Serve these from now on, with their labels, and let go what is not among them."""
+        before = self._view
+        self._view = _View(
+            {name: _newest_first(plan[name].versions) for name in sorted(plan) if plan[name].versions},
+            {name: dict(config.labels) for name, config in self._configs.items()},
+        )
+        after = {id(servable) for servable in self.all()}
+        for name, versions in self._view.servables.items():
+            for version in versions:
+                self._states.set(name, version, State.AVAILABLE)
+        gone = [each for versions in before.servables.values() for each in versions.values() if id(each) not in after]
+        for servable in gone:
+            is_replaced = servable.version in self._view.servables.get(servable.model_name, {})
+            self._let_go(servable, is_replaced=is_replaced)
+        if gone or len(after) != sum(map(len, before.servables.values())):
+            for listener in self._listeners:
+                listener()
 
-def _fingerprint(folder: Path) -> tuple[int, ...]:
-    """Changes when a model is copied further, or anew."""
-    files = sorted(path for path in folder.rglob("*") if path.is_file())
-    return tuple(number for path in files for number in (path.stat().st_mtime_ns, path.stat().st_size))
+    def _let_go(self, servable: Servable, *, is_replaced: bool) -> None:
+        name, version = servable.model_name, servable.version
+        if not is_replaced:
+            self._states.set(name, version, State.UNLOADING)
+        weakref.finalize(servable, self._unloaded, name, version).atexit = False
+        servable.runner.retire()
+
+    def _unloaded(self, name: str, version: int) -> None:
+        self._states.unloaded(name, version)
+        _log.info("model unloaded", extra={"model": name, "model_version": version})
+
+
+def _newest_first(versions: _Versions) -> _Versions:
+    return dict(sorted(versions.items(), reverse=True))

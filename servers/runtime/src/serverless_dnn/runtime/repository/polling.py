@@ -4,34 +4,61 @@ import logging
 import threading
 
 from serverless_dnn.runtime.errors import ServingError
-from serverless_dnn.runtime.repository.configuration import wanted_models
+from serverless_dnn.runtime.repository.configuration import ModelConfig, wanted_models
 from serverless_dnn.runtime.repository.model_repository import ModelRepository
+from serverless_dnn.runtime.saved_model.model_folder import fingerprint
 from serverless_dnn.runtime.settings import ServerSettings
 
 _log = logging.getLogger(__name__)
 
 
-def start_polling(repository: ModelRepository, settings: ServerSettings) -> None:
+def start_polling(repository: ModelRepository, settings: ServerSettings, configured: list[ModelConfig]) -> None:
     """Look for new versions and new models, in a thread, for as long as the process lives.
 
     Args:
         repository: Takes what is found.
         settings: Where to look, and how often.
+        configured: The models that the repository holds.
     """
-    threading.Thread(target=_poll, args=(repository, settings), name="poll", daemon=True).start()
+    poller = _Poller(repository, settings, configured)
+    threading.Thread(target=poller.run, name="poll", daemon=True).start()
 
 
-def _poll(repository: ModelRepository, settings: ServerSettings) -> None:
-    """Look for new versions and new models, for as long as the process lives."""
-    configured = wanted_models(settings)
-    never = threading.Event()
-    while not never.wait(settings.poll_wait_s):
+class _Poller:
+    """Looks at the configuration and at the versions on disk, whatever it finds there."""
+
+    def __init__(self, repository: ModelRepository, settings: ServerSettings, configured: list[ModelConfig]) -> None:
+        self._repository = repository
+        self._settings = settings
+        self._configured = configured
+        self._refused: object = None
+        self._refusals = 0
+
+    def run(self) -> None:
+        """Look, and wait, forever."""
+        never = threading.Event()
+        while not never.wait(self._settings.poll_wait_s):
+            try:
+                self._look()
+            except ServingError as error:
+                _log.warning("the models stay as they are", extra={"error": str(error)})
+            except Exception:  # noqa: BLE001 - whatever it was, the next look may find better
+                _log.exception("looking for models failed through a fault of this server: the models stay as they are")
+
+    def _look(self) -> None:
+        self._repository.refresh()
+        wanted = wanted_models(self._settings) if self._settings.poll_config else self._configured
+        if wanted == self._configured:
+            return
+        # What was refused may be taken once its files are there; the same files are not tried for ever.
+        attempt = (wanted, [fingerprint(config.base_path) for config in wanted])
+        if attempt != self._refused:
+            self._refused, self._refusals = attempt, 0
+        if self._refusals > self._settings.max_load_retries:
+            return
         try:
-            wanted = wanted_models(settings) if settings.poll_config else configured
-            if wanted != configured:
-                configured = wanted
-                repository.configure(wanted)
-            else:
-                repository.refresh()
-        except ServingError as error:
-            _log.warning("the models stay as they are", extra={"error": str(error)})
+            self._repository.configure(wanted)
+        except ServingError:
+            self._refusals += 1
+            raise
+        self._configured = wanted

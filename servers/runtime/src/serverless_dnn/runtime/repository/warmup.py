@@ -13,8 +13,9 @@ from typing import Any
 from google.protobuf.message import DecodeError
 from numpy.typing import NDArray
 
+from serverless_dnn.protos.budget import DecodeBudget
 from serverless_dnn.protos.v1 import prediction_log_pb2
-from serverless_dnn.runtime.codecs.predict_proto import decode_predict_request
+from serverless_dnn.runtime.codecs.predict_proto import decode_inputs, split_predict_request
 from serverless_dnn.runtime.errors import DataLossError
 from serverless_dnn.runtime.inference.predictor import predict
 from serverless_dnn.runtime.inference.servable import Servable
@@ -79,7 +80,9 @@ def warmup_requests(version_folder: Path) -> Iterator[tuple[str, dict[str, NDArr
             )
             continue
         body = log.predict_log.request.SerializeToString()
-        request, inputs = decode_predict_request(body, max_bytes=_MAX_RECORD_BYTES)
+        budget = DecodeBudget(_MAX_RECORD_BYTES)
+        request, tensors = split_predict_request(body, budget)
+        inputs = decode_inputs(tensors, lambda _: None, budget)
         yield request.model_spec.signature_name, inputs
 
 

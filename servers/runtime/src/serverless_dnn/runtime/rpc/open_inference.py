@@ -11,12 +11,11 @@ from serverless_dnn.protos.v1 import open_inference_pb2 as messages
 from serverless_dnn.runtime import __version__
 from serverless_dnn.runtime.codecs import open_inference
 from serverless_dnn.runtime.errors import InvalidArgumentError, NotFoundError
-from serverless_dnn.runtime.inference.predictor import predict
+from serverless_dnn.runtime.inference.predictor import check_inputs, predict
 from serverless_dnn.runtime.inference.servable import Servable
 from serverless_dnn.runtime.repository.model_repository import ModelRepository
-from serverless_dnn.runtime.rpc.calls import GrpcCalls, Handlers, parse_message
+from serverless_dnn.runtime.rpc.calls import Call, GrpcCalls, Handlers, parse_message
 from serverless_dnn.runtime.saved_model.signature import DEFAULT_SIGNATURE, TensorSpec
-from serverless_dnn.runtime.timing import PhaseTimer
 
 OPEN_INFERENCE_SERVICE = "inference.GRPCInferenceService"
 SERVER_NAME = "serverless-dnn"
@@ -32,13 +31,11 @@ class OpenInferenceService:
     Args:
         repository: The models.
         calls: Runs them.
-        max_body_bytes: The largest array to make from a message.
     """
 
-    def __init__(self, repository: ModelRepository, calls: GrpcCalls, *, max_body_bytes: int) -> None:
+    def __init__(self, repository: ModelRepository, calls: GrpcCalls) -> None:
         self._repository = repository
         self._calls = calls
-        self._max_body_bytes = max_body_bytes
 
     def handlers(self) -> tuple[grpc.GenericRpcHandler, ...]:
         """The handlers to register, by the full names of their services."""
@@ -48,7 +45,7 @@ class OpenInferenceService:
             "ModelReady": self._calls.at_once(self._model_ready),
             "ServerMetadata": self._calls.at_once(self._server_metadata),
             "ModelMetadata": self._calls.at_once(self._model_metadata),
-            "ModelInfer": self._calls.unary("ModelInfer", self._model_infer, predicts=True),
+            "ModelInfer": self._calls.unary("ModelInfer", self._model_infer),
         }
         return (grpc.method_handlers_generic_handler(OPEN_INFERENCE_SERVICE, methods),)
 
@@ -85,14 +82,16 @@ class OpenInferenceService:
             outputs=[_tensor_metadata(spec) for spec in signature.outputs.values()],
         ).SerializeToString()
 
-    def _model_infer(self, body: bytes, timer: PhaseTimer, deadline_ns: int | None) -> bytes:
-        with timer.phase("decode"):
-            request, inputs = open_inference.decode_infer_request(body, max_bytes=self._max_body_bytes)
+    def _model_infer(self, body: bytes, call: Call) -> bytes:
+        with call.timer.phase("decode"):
+            request, given = open_inference.split_infer_request(body, call.budget)
             servable = self._servable(request.model_name, request.model_version)
+            call.timer.model = servable.model_name
             signature = servable.signature(DEFAULT_SIGNATURE)
+            inputs = open_inference.decode_inputs(given, lambda named: check_inputs(signature, named), call.budget)
         wanted = [output.name for output in request.outputs]
-        outputs = predict(servable, signature, inputs, timer, wanted, deadline_ns=deadline_ns)
-        with timer.phase("encode"):
+        outputs = predict(servable, signature, inputs, call.timer, wanted, deadline=call.deadline)
+        with call.timer.phase("encode"):
             return open_inference.encode_infer_response(servable.model_name, servable.version, request.id, outputs)
 
     def _servable(self, name: str, version: str) -> Servable:

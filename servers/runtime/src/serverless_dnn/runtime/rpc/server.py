@@ -11,8 +11,10 @@ import grpc.aio
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 from grpc_health.v1.health import aio as health
 
-from serverless_dnn.runtime.cpus import effective_cpus
 from serverless_dnn.runtime.errors import InvalidArgumentError, UnavailableError
+from serverless_dnn.runtime.inference.admission import Admission
+from serverless_dnn.runtime.inference.drain import drain
+from serverless_dnn.runtime.memory_limit import memory_for_requests
 from serverless_dnn.runtime.repository.model_repository import ModelRepository
 from serverless_dnn.runtime.rpc.calls import CallObserver, GrpcCalls
 from serverless_dnn.runtime.rpc.open_inference import OPEN_INFERENCE_SERVICE, OpenInferenceService
@@ -26,10 +28,16 @@ _log = logging.getLogger(__name__)
 _SERVING = health_pb2.HealthCheckResponse.SERVING
 # Names that TensorFlow Serving's own health service knows (model_servers/server.cc).
 _SHORT_NAMES = ("PredictionService", "ModelService")
+# The service that Google's sample of a gRPC probe asks for: the health service itself.
+_HEALTH = "grpc.health.v1.Health"
 # Connections through NATs and load balancers die silently after minutes without a byte; proxies may ping as often as
 # this without being cut off.
 _KEEPALIVE_MS = 60_000
 _MIN_PING_INTERVAL_MS = 10_000
+_MAX_METADATA_BYTES = 16 << 10
+_MOST_THREADS = 256
+# As long is left for gRPC's own end, which cancels what is still in work.
+_STOP_S = 0.5
 
 
 class GrpcServer:
@@ -42,6 +50,9 @@ class GrpcServer:
         instance: Names this process in every answer.
         interceptors: See every call first.
         observer: Is told of every call's end.
+
+    Attributes:
+        admission: Gives calls their places, and requests of other protocols in this process.
     """
 
     def __init__(
@@ -56,15 +67,22 @@ class GrpcServer:
     ) -> None:
         self._settings = grpc_settings
         self._repository = repository
-        # Some threads decode and encode while others wait for the engine; calls of one batch wait in a thread each.
-        concurrency = grpc_settings.concurrency
-        threads = concurrency if settings.enable_batching else min(4 * effective_cpus(), concurrency)
-        self._threads = WorkerThreads(threads, "predict")
+        # A call waits for its engine in its thread: with fewer threads, the calls of one slow model would keep those of
+        # another from theirs.
+        self._threads = WorkerThreads(min(grpc_settings.concurrency, _MOST_THREADS), "predict")
+        self.admission = Admission(
+            concurrency=grpc_settings.concurrency,
+            memory_bytes=memory_for_requests(),
+            max_bytes=settings.max_body_bytes,
+        )
         self._server = grpc.aio.server(
             interceptors=interceptors,
             compression=grpc.Compression.Gzip if grpc_settings.compression == "gzip" else None,
             options=[
                 ("grpc.max_receive_message_length", settings.max_body_bytes),
+                # By default gRPC refuses some calls from 8 KiB on, and all from 16.
+                ("grpc.max_metadata_size", _MAX_METADATA_BYTES),
+                ("grpc.absolute_max_metadata_size", _MAX_METADATA_BYTES),
                 ("grpc.max_send_message_length", -1),
                 ("grpc.keepalive_time_ms", _KEEPALIVE_MS),
                 ("grpc.keepalive_permit_without_calls", 1),
@@ -73,12 +91,10 @@ class GrpcServer:
                 ("grpc.so_reuseport", 0),
             ],
         )
-        self._calls = calls = GrpcCalls(instance, self._threads, concurrency=concurrency, observer=observer)
-        service = GrpcService(
-            repository, calls, max_body_bytes=settings.max_body_bytes, reload_folders=grpc_settings.reload_folders
-        )
+        calls = GrpcCalls(instance, self._threads, self.admission, observer)
+        service = GrpcService(repository, calls, reload_folders=grpc_settings.reload_folders)
         self._server.add_generic_rpc_handlers(service.handlers())
-        open_inference = OpenInferenceService(repository, calls, max_body_bytes=settings.max_body_bytes)
+        open_inference = OpenInferenceService(repository, calls)
         self._server.add_generic_rpc_handlers(open_inference.handlers())
         self._health = health.HealthServicer()
         health_pb2_grpc.add_HealthServicer_to_server(self._health, self._server)
@@ -111,7 +127,7 @@ class GrpcServer:
             except RuntimeError:
                 raise UnavailableError(f"cannot listen on {address}: it is taken or not ours") from None
         await self._server.start()
-        for name in ("", MODEL_SERVICE, OPEN_INFERENCE_SERVICE, *PREDICTION_SERVICES, *_SHORT_NAMES):
+        for name in ("", _HEALTH, MODEL_SERVICE, OPEN_INFERENCE_SERVICE, *PREDICTION_SERVICES, *_SHORT_NAMES):
             await self._health.set(name, _SERVING)
         await self._tell_models()
         loop = asyncio.get_running_loop()
@@ -127,10 +143,10 @@ class GrpcServer:
         _log.info("draining", extra={"grace_s": grace_s})
         self._draining = True
         await self._health.enter_graceful_shutdown()
-        begin_s = time.monotonic()
-        await self._calls.drain(grace_s / 2)
-        await self._server.stop(grace_s - (time.monotonic() - begin_s))
-        _log.info("drained", extra={"accepted": self._calls.accepted, "answered": self._calls.answered})
+        end_s = time.monotonic() + grace_s
+        await asyncio.to_thread(drain, self.admission, grace_s - _STOP_S)
+        await self._server.stop(max(_STOP_S, end_s - time.monotonic()))
+        _log.info("drained", extra={"accepted": self.admission.accepted, "answered": self.admission.answered})
         self._threads.stop()
 
     async def _tell_models(self) -> None:
@@ -144,6 +160,19 @@ class GrpcServer:
                 health_pb2.HealthCheckResponse.SERVING if name in served else health_pb2.HealthCheckResponse.NOT_SERVING
             )
             await self._health.set(name, state)
+
+
+def listen_address(host: str, port: int) -> str:
+    """The address of a host and a port.
+
+    Args:
+        host: A name or an address of version 4 or 6.
+        port: The port.
+
+    Returns:
+        Such as ``127.0.0.1:8080`` or ``[::1]:8080``.
+    """
+    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
 
 
 def _credentials(settings: GrpcSettings) -> grpc.ServerCredentials | None:

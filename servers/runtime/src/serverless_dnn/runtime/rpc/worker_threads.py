@@ -39,7 +39,7 @@ class WorkerThreads:
         """Run a function in a thread.
 
         Args:
-            work: The function. It is not started any more once the task that waits for it is cancelled.
+            work: The function. It is run also when the task that waits for it is cancelled meanwhile.
 
         Returns:
             What it returns; what it raises is raised here.
@@ -61,11 +61,10 @@ class WorkerThreads:
     def _work(self) -> None:
         while (order := self._orders.get()) is not None:
             result, error = None, None
-            if not order.future.cancelled():
-                try:
-                    result = order.work()
-                except BaseException as raised:  # noqa: BLE001 - raised again where the result is waited for
-                    error = raised
+            try:
+                result = order.work()
+            except BaseException as raised:  # noqa: BLE001 - raised again where the result is waited for
+                error = raised
             try:
                 order.loop.call_soon_threadsafe(self._settle, order.future, result, error)
             except RuntimeError:

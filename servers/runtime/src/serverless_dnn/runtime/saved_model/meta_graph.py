@@ -40,7 +40,7 @@ def open_meta_graph(version_folder: Path, tags: Sequence[str] = ("serve",)) -> I
 
     Raises:
         NotFoundError: There is no ``saved_model.pb``, or no graph with these tags.
-        DataLossError: The file is not a SavedModel; also when the caller finds out while reading on.
+        DataLossError: The file cannot be read, or is not a SavedModel; also when the caller finds out while reading on.
     """
     path = version_folder / "saved_model.pb"
     try:
@@ -54,6 +54,8 @@ def open_meta_graph(version_folder: Path, tags: Sequence[str] = ("serve",)) -> I
                     return
     except FileNotFoundError:
         raise NotFoundError(f"no SavedModel in {version_folder}: saved_model.pb is missing") from None
+    except OSError as error:
+        raise DataLossError(f"cannot read {path}: {error.strerror}") from None
     except (ValueError, DecodeError) as error:
         raise DataLossError(f"{path} is not a SavedModel: {error}") from None
     listed = ", ".join("{" + ",".join(sorted(found)) + "}" for found in tags_of_graphs) or "none"

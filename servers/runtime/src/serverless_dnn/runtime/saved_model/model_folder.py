@@ -1,33 +1,87 @@
 """Models on disk in TensorFlow Serving's layout.
 
 ``<base path>/<version>/saved_model.pb`` is one model; a folder of such folders holds several. Version folders are named
-by digits; anything else beside them is ignored (tensorflow/serving, g3doc/serving_config.md).
+by int64 numbers; anything else beside them is ignored (tensorflow/serving, g3doc/serving_config.md).
 """
 
+import logging
+import os
 from pathlib import Path
 
 from serverless_dnn.runtime.errors import NotFoundError
 
 SAVED_MODEL_FILE = "saved_model.pb"
+_MAX_VERSION = (1 << 63) - 1
+_log = logging.getLogger(__name__)
+
+
+def is_version(text: str) -> bool:
+    """Whether a text is a version's number: digits, within int64.
+
+    Args:
+        text: A folder's name, or a part of a path.
+
+    Returns:
+        False for anything else, of any length.
+    """
+    return text.isascii() and text.isdigit() and len(text.lstrip("0")) <= 19 and int(text) <= _MAX_VERSION
 
 
 def list_versions(model_folder: Path) -> dict[int, Path]:
     """The version folders of a model.
 
+    A folder without ``saved_model.pb`` is none yet: it may be about to be copied there.
+
     Args:
         model_folder: The folder that holds them.
 
     Returns:
-        The folders by version, newest first.
+        The folders by version, newest first. Of ``7`` and ``007`` the shorter counts.
 
     Raises:
-        NotFoundError: The folder does not exist.
+        NotFoundError: The folder cannot be read.
     """
     try:
-        folders = [entry for entry in model_folder.iterdir() if entry.name.isascii() and entry.name.isdigit()]
+        names = [entry.name for entry in model_folder.iterdir() if is_version(entry.name)]
     except OSError as error:
         raise NotFoundError(f"cannot read the model folder {model_folder}: {error.strerror}") from None
-    return {int(folder.name): folder for folder in sorted(folders, key=lambda folder: int(folder.name), reverse=True)}
+    found = {int(name): model_folder / name for name in sorted(names, key=len, reverse=True)}
+    return {version: found[version] for version in sorted(found, reverse=True) if holds_model(found[version])}
+
+
+def holds_model(version_folder: Path) -> bool:
+    """Whether a folder holds ``saved_model.pb``, as far as it can be read.
+
+    Args:
+        version_folder: The folder.
+    """
+    try:
+        return (version_folder / SAVED_MODEL_FILE).is_file()
+    except OSError:
+        return False
+
+
+def fingerprint(version_folder: Path) -> tuple[object, ...]:
+    """Changes when a version's files are copied further, or anew, or can be read again.
+
+    Args:
+        version_folder: The folder.
+
+    Returns:
+        Name, time and size of every file.
+    """
+    seen: list[object] = []
+    unreadable: list[object] = []
+    for folder, folders, files in os.walk(version_folder, onerror=lambda error: unreadable.append(str(error))):
+        folders.sort()
+        for name in sorted(files):
+            try:
+                status = Path(folder, name).stat()
+            except OSError as error:
+                unreadable.append(str(error))
+            else:
+                seen.append((folder, name, status.st_mtime_ns, status.st_size))
+    return (*seen, *unreadable)
 
 
 def discover_models(base_path: Path, model_name: str | None = None) -> dict[str, Path]:
@@ -43,13 +97,9 @@ def discover_models(base_path: Path, model_name: str | None = None) -> dict[str,
     Raises:
         NotFoundError: There is no SavedModel, or several and one name for them; says what was looked for.
     """
-    if any((folder / SAVED_MODEL_FILE).is_file() for folder in list_versions(base_path).values()):
+    if list_versions(base_path):
         return {model_name or base_path.resolve().name: base_path}
-    models = {
-        folder.name: folder
-        for folder in sorted(base_path.iterdir())
-        if folder.is_dir() and any((version / SAVED_MODEL_FILE).is_file() for version in list_versions(folder).values())
-    }
+    models = {folder.name: folder for folder in sorted(base_path.iterdir()) if _versions_in(folder)}
     if model_name is not None and models:
         if model_name in models:
             return {model_name: models[model_name]}
@@ -62,3 +112,12 @@ def discover_models(base_path: Path, model_name: str | None = None) -> dict[str,
             + (f"; there are the models {', '.join(models)}, none of them {model_name}" if models else "")
         )
     return models
+
+
+def _versions_in(folder: Path) -> dict[int, Path]:
+    try:
+        return list_versions(folder) if folder.is_dir() else {}
+    except (NotFoundError, OSError) as error:
+        # Such as lost+found on a volume of its own.
+        _log.info("a folder beside the models is passed over", extra={"error": str(error)})
+        return {}

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from serverless_dnn.protos.dtypes import TensorCodecError, data_type_name, numpy_dtype
 from serverless_dnn.protos.tensor import decode_tensor
 from serverless_dnn.protos.v1 import saved_model_pb2, signature_pb2
-from serverless_dnn.runtime.errors import DataLossError
+from serverless_dnn.runtime.errors import DataLossError, FailedPreconditionError
 from serverless_dnn.runtime.saved_model.meta_graph import open_meta_graph
 
 DEFAULT_SIGNATURE = "serving_default"
@@ -100,6 +100,28 @@ class Signature:
             return all(spec.graph_name and spec.dtype for spec in (*self.inputs.values(), *self.outputs.values()))
         except TensorCodecError:
             return False
+
+
+def find_signature(signatures: Mapping[str, Signature], name: str) -> Signature:
+    """A signature by its name.
+
+    Args:
+        signatures: A model's signatures by name.
+        name: Empty means ``serving_default``.
+
+    Returns:
+        The signature.
+
+    Raises:
+        FailedPreconditionError: The model has no such signature.
+    """
+    try:
+        return signatures[name or DEFAULT_SIGNATURE]
+    except KeyError:
+        raise FailedPreconditionError(
+            f'Serving signature key "{name or DEFAULT_SIGNATURE}" not found. '
+            f"This model has: {', '.join(signatures) or 'none'}"
+        ) from None
 
 
 def read_signatures(version_folder: Path, tags: Sequence[str] = ("serve",)) -> dict[str, Signature]:

@@ -5,6 +5,7 @@ from typing import Any
 
 from numpy.typing import NDArray
 
+from serverless_dnn.runtime.deadline import FOREVER, Deadline
 from serverless_dnn.runtime.engines.openvino.model import OpenVinoModel
 from serverless_dnn.runtime.engines.openvino.proof.analysis import Analysis
 from serverless_dnn.runtime.engines.openvino.proof.guards import first_objection
@@ -36,7 +37,9 @@ class GuardedOpenVino:
         self._reference = reference
         self._default = default
 
-    def run(self, signature: Signature, inputs: Mapping[str, NDArray[Any]]) -> dict[str, NDArray[Any]]:
+    def run(
+        self, signature: Signature, inputs: Mapping[str, NDArray[Any]], deadline: Deadline = FOREVER
+    ) -> dict[str, NDArray[Any]]:
         """Run a signature; see ``LoadedModel.run``.
 
         Raises:
@@ -45,7 +48,7 @@ class GuardedOpenVino:
             ServingError: The engine failed.
         """
         if signature.name not in self._names:
-            return self._reference.run(signature, inputs, f"openvino does not run signature {signature.name}")
+            return self._reference.run(signature, inputs, deadline, f"openvino does not run signature {signature.name}")
         if objection := first_objection(self._guards, self._equal, inputs):
-            return self._reference.run(signature, inputs, objection)
+            return self._reference.run(signature, inputs, deadline, objection)
         return self.openvino.run(self._default, inputs)

@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from serverless_dnn.runtime.cpus import effective_cpus
+from serverless_dnn.runtime.deadline import FOREVER, Deadline
 from serverless_dnn.runtime.engines.base import EngineInfo
 from serverless_dnn.runtime.engines.openvino.compiled_cache import CacheEntry
 from serverless_dnn.runtime.engines.openvino.compiling import Compiled, compile_model, import_openvino, last_line
@@ -76,7 +77,9 @@ class OpenVinoModel:
         for name in ("_idle", "_current"):
             self.__dict__.pop(name, None)
 
-    def run(self, _signature: Signature, inputs: Mapping[str, NDArray[Any]]) -> dict[str, NDArray[Any]]:
+    def run(
+        self, _signature: Signature, inputs: Mapping[str, NDArray[Any]], _deadline: Deadline = FOREVER
+    ) -> dict[str, NDArray[Any]]:
         """Run the default signature; see ``LoadedModel.run``."""
         with self._computing:
             # Here, because a call that is refused replaces what requests are made of.

@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from serverless_dnn.runtime.cpus import effective_cpus
+from serverless_dnn.runtime.deadline import FOREVER, Deadline
 from serverless_dnn.runtime.engines.base import EngineInfo
 from serverless_dnn.runtime.errors import (
     FailedPreconditionError,
@@ -80,7 +81,9 @@ class TensorFlowModel:
         self.info = EngineInfo("tensorflow", tf.__version__, options.precision, threads, reasons, proof="reference")
         self.concurrency = threads
 
-    def run(self, signature: Signature, inputs: Mapping[str, NDArray[Any]]) -> dict[str, NDArray[Any]]:
+    def run(
+        self, signature: Signature, inputs: Mapping[str, NDArray[Any]], _deadline: Deadline = FOREVER
+    ) -> dict[str, NDArray[Any]]:
         """Run a signature; see ``LoadedModel.run``."""
         if why := self._refused.get(signature.name):
             raise UnimplementedError(f"signature {signature.name} cannot be called: {why}")

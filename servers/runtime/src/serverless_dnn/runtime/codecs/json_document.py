@@ -1,0 +1,230 @@
+"""Read a JSON document as TensorFlow Serving does, without keeping other threads from running.
+
+The rules are those of RapidJSON with NaN and infinities allowed, which TensorFlow Serving uses. The standard library's
+scanner reads a whole document in one call of C, during which no other thread runs: a second for a body of 60 MB. Here
+it is given pieces of bounded size.
+"""
+
+import json
+import re
+from json.decoder import WHITESPACE, scanstring  # type: ignore[attr-defined]
+from typing import Any
+
+from serverless_dnn.protos.budget import DecodeBudget
+from serverless_dnn.runtime.errors import InvalidArgumentError, PayloadTooLargeError
+
+# A piece of this size takes the scanner 4 ms.
+_PIECE = 1 << 18
+_MAX_DEPTH = 100
+# What a value takes as Python's object in a list, roughly; and how many bytes of the limit there must be for each.
+_VALUE_BYTES = 64
+_LIMIT_BYTES_PER_VALUE = 8
+_BOM = b"\xef\xbb\xbf"
+_SURROGATE_ESCAPE = re.compile(rb"\\u[dD][89a-fA-F]")
+
+
+class Constant(float):
+    """``NaN`` or an infinity that is written as one, unlike a number that is too large for a double."""
+
+
+_CONSTANTS = {name: Constant(name) for name in ("NaN", "Infinity", "-Infinity")}
+# The attribute is there since Python 2.7, and typeshed lacks it.
+_scan_once: Any = json.JSONDecoder(parse_constant=_CONSTANTS.__getitem__).scan_once  # type: ignore[attr-defined]
+
+
+def parse_json(body: bytes, budget: DecodeBudget) -> dict[str, Any]:
+    """Parse a body as TensorFlow Serving does: NaN and infinities are numbers, and a byte order mark is skipped.
+
+    Args:
+        body: The JSON text.
+        budget: What the request may take.
+
+    Returns:
+        The object.
+
+    Raises:
+        InvalidArgumentError: Empty, broken, too deep, followed by something else, or not an object.
+        PayloadTooLargeError: It holds more values than the budget has room for.
+    """
+    try:
+        text = body.removeprefix(_BOM).decode()
+    except UnicodeDecodeError as error:
+        raise InvalidArgumentError(f"JSON Parse error: Invalid encoding in string. at offset: {error.start}") from None
+    _check_count(text, budget)
+    begin = _skip(text, 0)
+    if begin == len(text):
+        raise InvalidArgumentError("JSON Parse error: The document is empty. at offset: 0")
+    try:
+        document, end = _scan(text, begin, 0)
+    except json.JSONDecodeError as error:
+        raise InvalidArgumentError(f"JSON Parse error: {error.msg}. at offset: {error.pos}") from None
+    except RecursionError:
+        raise InvalidArgumentError("JSON Parse error: The document is nested too deep.") from None
+    except ValueError as error:
+        # Python refuses integers of thousands of digits.
+        raise InvalidArgumentError(f"JSON Parse error: {error}") from None
+    if (rest := _skip(text, end)) < len(text):
+        raise InvalidArgumentError(
+            f"JSON Parse error: The document root must not be followed by other values. at offset: {rest}"
+        )
+    if _SURROGATE_ESCAPE.search(body):
+        _check_text(document)
+    if not isinstance(document, dict):
+        raise InvalidArgumentError(f"Request Value: {show(document)} Type: {type_name(document)} Is not object")
+    return document
+
+
+def type_name(value: object) -> str:
+    """What TensorFlow Serving calls the type of a JSON value.
+
+    Args:
+        value: The value.
+
+    Returns:
+        Such as ``Number``.
+    """
+    names = {bool: "Bool", int: "Number", float: "Number", Constant: "Number", str: "String", list: "Array"}
+    return names.get(type(value), "Object" if isinstance(value, dict) else "Null")
+
+
+def show(value: object, limit: int = 100) -> str:
+    """A JSON value for an error's text, in ASCII.
+
+    Args:
+        value: The value.
+        limit: The most characters to show.
+
+    Returns:
+        Its text, or the beginning of it.
+    """
+    # Cut before printing as well: the value may be the whole body.
+    if isinstance(value, (list, dict)) and len(value) > limit:
+        return f"[{len(value)} values]"
+    if isinstance(value, str):
+        value = value[: limit + 1]
+    text = json.dumps(value)
+    return text if len(text) <= limit else text[:limit] + "..."
+
+
+def _check_count(text: str, budget: DecodeBudget) -> None:
+    """Refuse what would become too many Python objects, before any is made."""
+    count = text.count(",") + text.count("[") + text.count("{")
+    if count * _LIMIT_BYTES_PER_VALUE > budget.max_bytes:
+        raise PayloadTooLargeError(
+            f"the body holds about {count} values, and this server reads {budget.max_bytes // _LIMIT_BYTES_PER_VALUE} "
+            "from JSON, or more if they are one list of numbers without NaN: send application/x-npy, "
+            "application/x-protobuf or gRPC"
+        )
+    budget.hold(count * _VALUE_BYTES)
+
+
+def _check_text(value: object) -> None:
+    """Refuse strings that hold half of a surrogate pair, which no UTF-8 can tell."""
+    waiting = [value]
+    while waiting:
+        item = waiting.pop()
+        if isinstance(item, dict):
+            waiting += [*item.keys(), *item.values()]
+        elif isinstance(item, list):
+            waiting += item
+        elif isinstance(item, str) and not item.isascii():
+            try:
+                item.encode()
+            except UnicodeEncodeError as error:
+                part = item[error.start : error.start + 1].encode("ascii", "backslashreplace").decode("ascii")
+                raise InvalidArgumentError(
+                    f"JSON Parse error: The surrogate pair in string is invalid: {part} stands alone"
+                ) from None
+
+
+def _skip(text: str, at: int) -> int:
+    return int(WHITESPACE.match(text, at).end())
+
+
+def _scan(text: str, at: int, depth: int, size: int = _PIECE) -> tuple[Any, int]:
+    """The value at a place and where it ends.
+
+    Lists and objects that are not longer than a piece are read at once, others member by member. ``size`` is how long
+    the value is expected to be: first as much as that is tried, then a whole piece.
+    """
+    first = text[at : at + 1]
+    if first not in ("[", "{") or len(text) - at <= _PIECE:
+        return _scan_at_once(text, at)
+    if depth > _MAX_DEPTH:
+        raise RecursionError
+    for length in (2 * size + 64, _PIECE) if 2 * size + 64 < _PIECE else (_PIECE,):
+        try:
+            value, end = _scan_once(text[at : at + length], 0)
+        except (StopIteration, ValueError):
+            continue
+        return value, at + end
+    return _scan_list(text, at, depth) if first == "[" else _scan_object(text, at, depth)
+
+
+def _scan_at_once(text: str, at: int) -> tuple[Any, int]:
+    try:
+        value, end = _scan_once(text, at)
+    except StopIteration as stop:
+        raise json.JSONDecodeError("Expecting value", text, stop.value) from None
+    return value, end
+
+
+def _scan_list(text: str, at: int, depth: int) -> tuple[list[Any], int]:
+    values: list[Any] = []
+    at = _skip(text, at + 1)
+    if text.startswith("]", at):
+        return values, at + 1
+    size = 0
+    while True:
+        if text[at : at + 1] not in ("[", "{") and (read := _scan_scalars(text, at)) is not None:
+            several, end = read
+            values += several
+        else:
+            value, end = _scan(text, at, depth + 1, size)
+            values.append(value)
+            size = end - at
+        at, is_last = _after_member(text, end, "]")
+        if is_last:
+            return values, at
+
+
+def _scan_scalars(text: str, at: int) -> tuple[list[Any], int] | None:
+    """A list's next members, as many as a piece holds; ``None`` when they are not all scalars."""
+    end = text.find(",", at + _PIECE)
+    piece = text[at:end]
+    if end < 0 or end - at > 2 * _PIECE or any(bracket in piece for bracket in "[]{}"):
+        return None
+    try:
+        values, length = _scan_once(f"[{piece}]", 0)
+    except (StopIteration, ValueError):
+        return None
+    # A comma inside of a string is no end of a member.
+    return (values, end) if length == len(piece) + 2 else None
+
+
+def _scan_object(text: str, at: int, depth: int) -> tuple[dict[str, Any], int]:
+    values: dict[str, Any] = {}
+    at = _skip(text, at + 1)
+    if text.startswith("}", at):
+        return values, at + 1
+    while True:
+        if not text.startswith('"', at):
+            raise json.JSONDecodeError("Expecting property name enclosed in double quotes", text, at)
+        key, at = scanstring(text, at + 1, True)  # noqa: FBT003
+        at = _skip(text, at)
+        if not text.startswith(":", at):
+            raise json.JSONDecodeError("Expecting ':' delimiter", text, at)
+        values[key], end = _scan(text, _skip(text, at + 1), depth + 1)
+        at, is_last = _after_member(text, end, "}")
+        if is_last:
+            return values, at
+
+
+def _after_member(text: str, at: int, closing: str) -> tuple[int, bool]:
+    """Where the next member begins, or the list or object ends; and which of the two it is."""
+    at = _skip(text, at)
+    if text.startswith(closing, at):
+        return at + 1, True
+    if not text.startswith(",", at):
+        raise json.JSONDecodeError("Expecting ',' delimiter", text, at)
+    return _skip(text, at + 1), False
