@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from serverless_dnn.runtime.deadline import Deadline
 from serverless_dnn.runtime.engines.base import LoadedModel
 from serverless_dnn.runtime.engines.selection import load_model
 from serverless_dnn.runtime.errors import (
@@ -52,7 +53,7 @@ def batched(lookup: LoadedModel, models: Path):
 
             def send(*ids: list[int], deadline_ns: int | None = None) -> Future[Outputs]:
                 inputs = {"ids": np.array(ids, np.int32)}
-                return threads.submit(runner.run, signature, inputs, PhaseTimer(), deadline_ns)
+                return threads.submit(runner.run, signature, inputs, PhaseTimer(), Deadline(deadline_ns))
 
             return send
 

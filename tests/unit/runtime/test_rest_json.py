@@ -35,7 +35,7 @@ def _signature(**types: int) -> Signature:
 def _decode(body: object, **types: int) -> dict[str, Any]:
     text = body if isinstance(body, bytes) else json.dumps(body).encode()
     signature = _signature(**types)
-    return dict(decode_predict_json(text, {"serving_default": signature}, DecodeBudget(LIMIT)).inputs)
+    return dict(decode_predict_json(text, {"serving_default": signature, "a]b": signature}, DecodeBudget(LIMIT)).inputs)
 
 
 @pytest.mark.parametrize(
@@ -94,7 +94,7 @@ def test_several_inputs() -> None:
         (b'{"instances": [1]} {"instances": [2]}', "must not be followed by other values. at offset: 19"),
         (b'{"instances": [1]}]', "must not be followed by other values. at offset: 18"),
         ({"instances": [1], "inputs": [1]}, "Not formatted correctly expecting only one of"),
-        ({"signature_name": "x"}, "Missing 'inputs' or 'instances' key"),
+        ({"signature_name": "a]b"}, "Missing 'inputs' or 'instances' key"),
         ({"signature_name": 1, "instances": [1]}, "'signature_name' key must be a string"),
         ({"instances": 1}, "Expecting 'instances' to be an list/array"),
         ({"instances": []}, "No values in 'instances' array"),

@@ -10,6 +10,7 @@ from serverless_dnn.cloudrun_grpc.metadata_server import PlatformFacts, ask_meta
 from serverless_dnn.cloudrun_grpc.options import CloudRunOptions
 from serverless_dnn.runtime.commands.command_line import exit_on_serving_error, server_settings, settings_options
 from serverless_dnn.runtime.commands.memory import keep_freed_memory
+from serverless_dnn.runtime.commands.ready_file import check_ready_file
 from serverless_dnn.runtime.logs import add_log_fields, log_to_stderr
 from serverless_dnn.runtime.options import from_values
 from serverless_dnn.runtime.repository.loading import start_repository
@@ -35,6 +36,7 @@ def main(**given: Any) -> None:
         keep_freed_memory()
         settings, grpc_settings = server_settings(given), from_values(GrpcSettings, given)
         options = from_values(CloudRunOptions, given)
+        check_ready_file(settings.ready_file)
         repository = start_repository(settings, instance)
         with instance.starting("import"):
             from serverless_dnn.cloudrun_grpc.server import serve

@@ -13,8 +13,9 @@ import grpc.aio
 
 from serverless_dnn.cloudrun_grpc.options import CloudRunOptions
 from serverless_dnn.runtime.commands.ready_file import announce_ready
+from serverless_dnn.runtime.errors import ServingError
 from serverless_dnn.runtime.repository.model_repository import ModelRepository
-from serverless_dnn.runtime.rpc.server import GrpcServer, listen_address
+from serverless_dnn.runtime.rpc.server import GrpcServer
 from serverless_dnn.runtime.settings import GrpcSettings, ServerSettings
 from serverless_dnn.runtime.timing import Instance
 
@@ -64,10 +65,14 @@ async def serve(
         interceptors=_interceptors(options),
         observer=observer,
     )
-    (bound,) = await server.start([listen_address(settings.host, options.port)])
-    before_ready()
-    instance.ready()
-    announce_ready(settings.ready_file, settings.host, bound, **others)
+    try:
+        bound = await server.start(settings.host, options.port)
+        before_ready()
+        instance.ready()
+        announce_ready(settings.ready_file, settings.host, bound, **others)
+    except ServingError:
+        await server.stop()
+        raise
     await stopped.wait()
     await server.drain(DRAIN_S)
     repository.close()

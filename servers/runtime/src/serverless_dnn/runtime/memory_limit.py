@@ -19,10 +19,19 @@ def memory_for_requests(cgroup_root: Path = Path("/sys/fs/cgroup")) -> int:
     Returns:
         Bytes.
     """
-    return int(max(0, _limit_bytes(cgroup_root) - _resident_bytes()) * _REQUESTS_SHARE)
+    return int(max(0, memory_limit(cgroup_root) - _resident_bytes()) * _REQUESTS_SHARE)
 
 
-def _limit_bytes(root: Path) -> int:
+def memory_limit(cgroup_root: Path = Path("/sys/fs/cgroup")) -> int:
+    """How much memory this process may use at all: the cgroup's limit (v2, v1), or the machine's memory.
+
+    Args:
+        cgroup_root: Where cgroups are mounted.
+
+    Returns:
+        Bytes.
+    """
+    root = cgroup_root
     machine = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
     files = (
         own_cgroup(root, "0", "") / "memory.max",

@@ -12,8 +12,9 @@ from gunicorn.arbiter import Arbiter
 
 from serverless_dnn.runtime.commands.command_line import exit_on_serving_error, server_settings, settings_options
 from serverless_dnn.runtime.commands.memory import keep_freed_memory
-from serverless_dnn.runtime.commands.ready_file import announce_ready
+from serverless_dnn.runtime.commands.ready_file import announce_ready, check_ready_file
 from serverless_dnn.runtime.errors import ServingError
+from serverless_dnn.runtime.listening import listen_address
 from serverless_dnn.runtime.logs import log_to_stderr
 from serverless_dnn.runtime.options import from_values, option, port_number
 from serverless_dnn.runtime.repository.loading import start_repository
@@ -26,6 +27,7 @@ MODEL_FOLDER = Path("/opt/ml/model")
 _WORKER_TIMEOUT_S = 70
 # /ping must answer while an invocation runs.
 _WORKER_THREADS = 8
+_MEMORY_FOLDER = "/dev/shm"  # noqa: S108
 
 
 @dataclass(frozen=True)
@@ -54,7 +56,7 @@ class _Container(BaseApplication):  # type: ignore[misc] # gunicorn ships no typ
     def load_config(self) -> None:
         """Configure gunicorn."""
         options = {
-            "bind": f"{self._settings.host}:{self._port}",
+            "bind": listen_address(self._settings.host, self._port),
             "workers": 1,
             "worker_class": "gthread",
             "threads": _WORKER_THREADS,
@@ -62,8 +64,8 @@ class _Container(BaseApplication):  # type: ignore[misc] # gunicorn ships no typ
             # SageMaker kills 30 s after SIGTERM.
             "graceful_timeout": 25,
             "keepalive": 75,
-            # The heartbeat file must be in memory; the default folder may be a disk that stalls.
-            "worker_tmp_dir": "/dev/shm",  # noqa: S108
+            # The heartbeat file should be in memory; the default folder may be a disk that stalls.
+            "worker_tmp_dir": _MEMORY_FOLDER if os.access(_MEMORY_FOLDER, os.W_OK) else None,
             "accesslog": None,
             "loglevel": "warning",
             "post_worker_init": self._announce,
@@ -103,6 +105,7 @@ def serve(**given: Any) -> None:
     with exit_on_serving_error("sdnn-sagemaker"):
         settings = server_settings(given, default_base_path=MODEL_FOLDER)
         options = from_values(SageMakerOptions, given)
+        check_ready_file(settings.ready_file)
     parent_pid = os.getpid()
     try:
         _Container(settings, options.port).run()

@@ -5,6 +5,7 @@ The format is NEP 1 (https://numpy.org/neps/nep-0001-npy-format.html). Objects, 
 
 import io
 import math
+from tokenize import TokenError
 from typing import Any
 
 import numpy as np
@@ -37,7 +38,7 @@ def decode_npy(body: bytes) -> NDArray[Any]:
             raise InvalidArgumentError(f"a .npy body must be of version 1.0 or 2.0, got {version[0]}.{version[1]}")
         read_header = npy_format.read_array_header_1_0 if version == (1, 0) else npy_format.read_array_header_2_0
         shape, fortran_order, dtype = read_header(head)
-    except (ValueError, TypeError, OverflowError, SyntaxError, RecursionError, MemoryError) as error:
+    except (ValueError, TypeError, OverflowError, SyntaxError, TokenError, RecursionError, MemoryError) as error:
         # The header is Python's own notation, and numpy reads it with Python's own parser.
         raise InvalidArgumentError(f"the body is not .npy: {error}") from None
     if dtype.hasobject:

@@ -16,9 +16,9 @@ from serverless_dnn.protos.v1 import monitoring_config_pb2
 from serverless_dnn.runtime.commands.command_line import exit_on_serving_error
 from serverless_dnn.runtime.commands.memory import keep_freed_memory
 from serverless_dnn.runtime.commands.model_server_flags import model_server_flags, refuse
-from serverless_dnn.runtime.commands.ready_file import announce_ready
+from serverless_dnn.runtime.commands.ready_file import announce_ready, check_ready_file
 from serverless_dnn.runtime.cpus import effective_cpus
-from serverless_dnn.runtime.errors import InvalidArgumentError, NotFoundError
+from serverless_dnn.runtime.errors import InvalidArgumentError, NotFoundError, ServingError
 from serverless_dnn.runtime.inference.admission import Admission
 from serverless_dnn.runtime.logs import log_to_stderr
 from serverless_dnn.runtime.repository.configuration import wanted_models
@@ -78,6 +78,7 @@ def main(others: tuple[str, ...], **flags: Any) -> None:
     with exit_on_serving_error("sdnn-model-server"):
         keep_freed_memory()
         listen, settings = _listen(flags), _settings(flags)
+        check_ready_file(settings.ready_file)
         repository = start_repository(settings, instance)
         asyncio.run(_serve(settings, _grpc_settings(flags, settings), listen, repository, instance))
 
@@ -156,18 +157,23 @@ async def _serve(
     instance: Instance,
 ) -> None:
     from serverless_dnn.runtime.metrics.prometheus import Metrics
-    from serverless_dnn.runtime.rpc.server import GrpcServer, listen_address
+    from serverless_dnn.runtime.rpc.server import GrpcServer
 
     stopped = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stopped.set)
     metrics = Metrics(tensorflow_serving=True)
     server = GrpcServer(settings, grpc_settings, repository, instance, observer=metrics.observe)
-    sockets = [f"unix:{listen.grpc_socket_path}"] if listen.grpc_socket_path else []
-    port, *_ = await server.start([listen_address(settings.host, listen.port), *sockets])
-    rest = _start_rest(settings, listen, repository, instance, server.admission, metrics) if listen.rest_port else None
-    instance.ready()
-    announce_ready(settings.ready_file, settings.host, port, rest_api_port=rest.port if rest is not None else 0)
+    try:
+        port = await server.start(settings.host, listen.port, listen.grpc_socket_path)
+        rest = None
+        if listen.rest_port:
+            rest = _start_rest(settings, listen, repository, instance, server.admission, metrics)
+        instance.ready()
+        announce_ready(settings.ready_file, settings.host, port, rest_api_port=rest.port if rest is not None else 0)
+    except ServingError:
+        await server.stop()
+        raise
     await stopped.wait()
     end_s = time.monotonic() + _DRAIN_S
     await server.drain(_DRAIN_S)

@@ -4,6 +4,7 @@ Paths and rules are those of https://www.tensorflow.org/tfx/serving/api_rest and
 (tensorflow_serving/model_servers/http_rest_api_handler.cc).
 """
 
+import json
 import logging
 import re
 from collections.abc import Callable, Mapping
@@ -18,7 +19,7 @@ from serverless_dnn.runtime.codecs.examples_json import (
     encode_classifications_json,
     encode_regressions_json,
 )
-from serverless_dnn.runtime.codecs.rest_json import find_rest_signature, print_json
+from serverless_dnn.runtime.codecs.rest_json import find_rest_signature
 from serverless_dnn.runtime.deadline import Deadline
 from serverless_dnn.runtime.errors import InternalError, InvalidArgumentError, NotFoundError, ServingError, status_of
 from serverless_dnn.runtime.http.bodies import inflate
@@ -157,7 +158,7 @@ class RestApi:
             return _message_json(model_status(self._repository, parts["name"], parts["version"]))
         servable = self._repository.get(**parts)
         spec = servable_spec(servable)
-        return print_json(
+        return _print(
             {
                 "model_spec": {"name": spec.name, "signature_name": "", "version": str(spec.version.value)},
                 "metadata": {"signature_def": _to_dict(signature_map(servable))},
@@ -174,7 +175,7 @@ def error_body(message: str) -> bytes:
     Returns:
         ``{"error": message}`` as JSON.
     """
-    return print_json({"error": message})
+    return _print({"error": message})
 
 
 def _parts(match: re.Match[str]) -> dict[str, Any]:
@@ -194,8 +195,13 @@ def _malformed(request: HttpRequest) -> InvalidArgumentError:
 
 
 def _message_json(message: Any) -> bytes:
-    return print_json(_to_dict(message))
+    return _print(_to_dict(message))
 
 
 def _to_dict(message: Any) -> dict[str, Any]:
     return MessageToDict(message, preserving_proto_field_name=True, always_print_fields_with_no_presence=True)
+
+
+def _print(value: object) -> bytes:
+    # Half of a surrogate pair, which has no UTF-8, is escaped as JSON escapes it.
+    return json.dumps(value, ensure_ascii=False).encode("utf-8", "backslashreplace")

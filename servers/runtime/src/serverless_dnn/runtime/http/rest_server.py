@@ -9,7 +9,7 @@ from waitress.channel import HTTPChannel
 from waitress.server import BaseWSGIServer, create_server
 from waitress.task import ThreadedTaskDispatcher
 
-from serverless_dnn.runtime.errors import UnavailableError
+from serverless_dnn.runtime.listening import cannot_listen, listen_address
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import WSGIApplication
@@ -53,7 +53,7 @@ class RestServer:
         port: The port listened on.
 
     Raises:
-        UnavailableError: The address is not this machine's, or the port is taken.
+        UnavailableError: The host is not known or not this machine's, or the port is taken.
     """
 
     def __init__(self, app: "WSGIApplication", host: str, port: int, *, threads: int, max_body_bytes: int) -> None:
@@ -64,7 +64,7 @@ class RestServer:
                 app,
                 map=self._map,
                 _dispatcher=self._dispatcher,
-                listen=f"[{host}]:{port}" if ":" in host else f"{host}:{port}",
+                listen=listen_address(host, port),
                 # One byte more than allowed, so that the API's own check answers with its size in words.
                 max_request_body_size=max_body_bytes + 1,
                 inbuf_overflow=min(max_body_bytes + 1, _MEMORY_BYTES),
@@ -73,10 +73,9 @@ class RestServer:
                 send_bytes=_PIECE_BYTES,
                 ident=None,
             )
-        except OSError as error:
-            raise UnavailableError(f"cannot listen on {host}:{port}: {error.strerror}") from None
-        except ValueError as error:
-            raise UnavailableError(f"cannot listen on {host}:{port}: {error}") from None
+        except (OSError, ValueError):
+            # waitress' own word for a host that it cannot find is a ValueError.
+            raise cannot_listen(host, port) from None
         # A name with several addresses is listened on at each of them, with the port of the first.
         listening = [each for each in self._map.values() if isinstance(each, BaseWSGIServer)]
         self.port = int(listening[0].effective_port)  # type: ignore[attr-defined] # set when it is bound

@@ -5,6 +5,7 @@ from prometheus_client.exposition import CONTENT_TYPE_LATEST, generate_latest
 from prometheus_client.platform_collector import PlatformCollector
 from prometheus_client.process_collector import ProcessCollector
 
+from serverless_dnn.runtime.listening import cannot_listen
 from serverless_dnn.runtime.metrics.tensorflow_serving import TensorFlowServingMetrics
 from serverless_dnn.runtime.timing import PhaseTimer
 
@@ -63,6 +64,12 @@ class Metrics:
 
         Returns:
             The port listened on.
+
+        Raises:
+            UnavailableError: The host is not known or not this machine's, or the port is taken.
         """
-        server, _ = start_http_server(port, host, self._registry)
+        try:
+            server, _ = start_http_server(port, host, self._registry)
+        except OSError:
+            raise cannot_listen(host, port) from None
         return int(server.server_port)

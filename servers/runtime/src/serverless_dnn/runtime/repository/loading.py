@@ -4,13 +4,16 @@ import logging
 from pathlib import Path
 
 from serverless_dnn.runtime.engines.selection import load_model
+from serverless_dnn.runtime.errors import ResourceExhaustedError
 from serverless_dnn.runtime.inference.runner import DirectRunner, Runner
 from serverless_dnn.runtime.inference.servable import Servable
+from serverless_dnn.runtime.memory_limit import memory_limit
 from serverless_dnn.runtime.repository.configuration import wanted_models
 from serverless_dnn.runtime.repository.model_repository import Loader, ModelRepository
 from serverless_dnn.runtime.repository.polling import start_polling
 from serverless_dnn.runtime.repository.warmup import warm_up
 from serverless_dnn.runtime.saved_model.completeness import check_complete
+from serverless_dnn.runtime.saved_model.model_folder import size_bytes
 from serverless_dnn.runtime.saved_model.signature import read_signatures
 from serverless_dnn.runtime.settings import ServerSettings
 from serverless_dnn.runtime.timing import Instance
@@ -53,6 +56,7 @@ def _loader(settings: ServerSettings, instance: Instance) -> Loader:
 
     def load(name: str, version: int, folder: Path) -> Servable:
         check_complete(folder)
+        _check_memory(folder)
         signatures = read_signatures(folder)
         loaded = load_model(folder, signatures, settings.engine, instance, name)
         runner: Runner = DirectRunner(loaded)
@@ -72,3 +76,12 @@ def _loader(settings: ServerSettings, instance: Instance) -> Loader:
         return servable
 
     return load
+
+
+def _check_memory(folder: Path) -> None:
+    """Refuse what cannot fit, rather than be killed by the system without a word."""
+    needed, limit = size_bytes(folder), memory_limit()
+    if needed > limit:
+        raise ResourceExhaustedError(
+            f"{folder} holds {needed >> 20} MiB, and this process may use {limit >> 20} MiB of memory: give it more"
+        )

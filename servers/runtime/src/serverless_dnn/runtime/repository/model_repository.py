@@ -17,6 +17,7 @@ from serverless_dnn.runtime.errors import (
     InternalError,
     InvalidArgumentError,
     NotFoundError,
+    ResourceExhaustedError,
     ServingError,
 )
 from serverless_dnn.runtime.inference.servable import Servable
@@ -233,6 +234,8 @@ class ModelRepository:
             servable = self._load(name, version, folder)
         except ServingError as refused:
             error = refused
+        except MemoryError:
+            error = ResourceExhaustedError(f"there is not enough memory to load {folder}")
         except Exception:  # noqa: BLE001 - whatever it was, the other models must go on being served
             _log.exception("loading a model failed through a fault of this server")
             error = InternalError(f"cannot load {name}: the server's log has the details")

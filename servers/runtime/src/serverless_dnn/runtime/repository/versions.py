@@ -93,6 +93,9 @@ class VersionStates:
             before: What was known before loading began.
             error: Why.
         """
+        # Its traceback would keep what was loaded meanwhile.
+        error = error.with_traceback(None)
+        error.__cause__ = error.__context__ = None
         tried = _tried(folder)
         failures = 1 + (before.failures if before is not None and before.tried == tried else 0)
         self.put(model, version, VersionStatus(version, State.END, error, failures, tried))

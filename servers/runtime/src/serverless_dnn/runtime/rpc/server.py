@@ -11,15 +11,17 @@ import grpc.aio
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 from grpc_health.v1.health import aio as health
 
-from serverless_dnn.runtime.errors import InvalidArgumentError, UnavailableError
+from serverless_dnn.runtime.errors import UnavailableError
 from serverless_dnn.runtime.inference.admission import Admission
 from serverless_dnn.runtime.inference.drain import drain
+from serverless_dnn.runtime.listening import cannot_listen, listen_address
 from serverless_dnn.runtime.memory_limit import memory_for_requests
 from serverless_dnn.runtime.repository.model_repository import ModelRepository
 from serverless_dnn.runtime.rpc.calls import CallObserver, GrpcCalls
 from serverless_dnn.runtime.rpc.open_inference import OPEN_INFERENCE_SERVICE, OpenInferenceService
 from serverless_dnn.runtime.rpc.reflection import enable_reflection
 from serverless_dnn.runtime.rpc.tensorflow_serving import MODEL_SERVICE, PREDICTION_SERVICES, GrpcService
+from serverless_dnn.runtime.rpc.tls import server_credentials
 from serverless_dnn.runtime.rpc.worker_threads import WorkerThreads
 from serverless_dnn.runtime.settings import GrpcSettings, ServerSettings
 from serverless_dnn.runtime.timing import Instance
@@ -103,36 +105,47 @@ class GrpcServer:
         self._known_models: set[str] = set()
         self._draining = False
 
-    async def start(self, addresses: Sequence[str]) -> list[int]:
+    async def start(self, host: str, port: int, socket_path: Path | None = None) -> int:
         """Listen, and tell by the health service that calls are answered.
 
         Args:
-            addresses: ``host:port``, port 0 for any free one, or ``unix:/path``.
+            host: The address to listen on.
+            port: The port; 0 takes any free one.
+            socket_path: A unix socket to listen on too.
 
         Returns:
-            The port of each address.
+            The port listened on.
 
         Raises:
             UnavailableError: An address is taken.
-            InvalidArgumentError: The certificate or its key cannot be read.
+            InvalidArgumentError: The certificate or its key cannot be used.
         """
-        credentials = _credentials(self._settings)
-        ports = []
-        for address in addresses:
+        credentials = server_credentials(self._settings)
+        address = listen_address(host, port)
+        try:
+            if credentials is None:
+                bound = self._server.add_insecure_port(address)
+            else:
+                bound = self._server.add_secure_port(address, credentials)
+        except RuntimeError:
+            raise cannot_listen(host, port) from None
+        if socket_path is not None:
             try:
-                if credentials is None or address.startswith("unix:"):
-                    ports.append(self._server.add_insecure_port(address))
-                else:
-                    ports.append(self._server.add_secure_port(address, credentials))
+                self._server.add_insecure_port(f"unix:{socket_path}")
             except RuntimeError:
-                raise UnavailableError(f"cannot listen on {address}: it is taken or not ours") from None
+                raise UnavailableError(f"cannot listen on the unix socket {socket_path}") from None
         await self._server.start()
         for name in ("", _HEALTH, MODEL_SERVICE, OPEN_INFERENCE_SERVICE, *PREDICTION_SERVICES, *_SHORT_NAMES):
             await self._health.set(name, _SERVING)
         await self._tell_models()
         loop = asyncio.get_running_loop()
         self._repository.subscribe(lambda: asyncio.run_coroutine_threadsafe(self._tell_models(), loop))
-        return ports
+        return bound
+
+    async def stop(self) -> None:
+        """End at once."""
+        await self._server.stop(None)
+        self._threads.stop()
 
     async def drain(self, grace_s: float) -> None:
         """Stop taking calls, finish those in work, and end.
@@ -160,30 +173,3 @@ class GrpcServer:
                 health_pb2.HealthCheckResponse.SERVING if name in served else health_pb2.HealthCheckResponse.NOT_SERVING
             )
             await self._health.set(name, state)
-
-
-def listen_address(host: str, port: int) -> str:
-    """The address of a host and a port.
-
-    Args:
-        host: A name or an address of version 4 or 6.
-        port: The port.
-
-    Returns:
-        Such as ``127.0.0.1:8080`` or ``[::1]:8080``.
-    """
-    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
-
-
-def _credentials(settings: GrpcSettings) -> grpc.ServerCredentials | None:
-    if settings.tls_certificate_file is None or settings.tls_key_file is None:
-        return None
-    pair = (_read(settings.tls_key_file), _read(settings.tls_certificate_file))
-    return grpc.ssl_server_credentials([pair])
-
-
-def _read(path: Path) -> bytes:
-    try:
-        return path.read_bytes()
-    except OSError as error:
-        raise InvalidArgumentError(f"cannot read {path}: {error.strerror}") from None

@@ -84,6 +84,18 @@ def fingerprint(version_folder: Path) -> tuple[object, ...]:
     return (*seen, *unreadable)
 
 
+def size_bytes(version_folder: Path) -> int:
+    """The size of a version's files together.
+
+    Args:
+        version_folder: The folder.
+
+    Returns:
+        Bytes; files that cannot be seen do not count.
+    """
+    return sum(entry[3] for entry in fingerprint(version_folder) if isinstance(entry, tuple))
+
+
 def discover_models(base_path: Path, model_name: str | None = None) -> dict[str, Path]:
     """The models at a base path: itself if it holds versions, else the folders in it that do.
 
