@@ -202,6 +202,10 @@ def test_tls(start: Callable[..., Any], key: Key, tmp_path: Path) -> None:
         ({"SDNN_TLS_KEY_FILE": "/nope"}, "TLS needs both a certificate file and a key file"),
         ({"SDNN_TLS_KEY_FILE": "/nope", "SDNN_TLS_CERTIFICATE_FILE": "/nope"}, "cannot read /nope"),
         ({"SDNN_BATCHING_PARAMETERS_FILE": "/nope"}, "without --enable-batching"),
+        ({"SDNN_TOKEN_AUDIENCE": "a"}, "--token-audience needs --allowed-identities"),
+        ({"SDNN_ALLOWED_IDENTITIES": "a"}, "give --token-audience"),
+        ({"SDNN_READY_FILE": "/nope/ready"}, "cannot write the ready file /nope/ready: /nope is not a folder"),
+        ({"SDNN_HOST": "no.such.host.invalid"}, "cannot listen on no.such.host.invalid:0: the host is not known"),
         ({"SDNN_CONCURRENCY": "0"}, "SDNN_CONCURRENCY'): expected a whole number of at least 1, got '0'"),
         ({"SDNN_POLL_WAIT_S": "soon"}, "SDNN_POLL_WAIT_S'): expected a number of seconds, 0 or more, got 'soon'"),
         ({"SDNN_METRICS_PORT": "x"}, "SDNN_METRICS_PORT'): expected a whole number from 0 to 65535, got 'x'"),
@@ -211,7 +215,8 @@ def test_settings_that_cannot_be_served(
     variables: dict[str, str], text: str, models: Path, run_command: Callable[..., subprocess.CompletedProcess[str]]
 ) -> None:
     done = run_command(
-        "sdnn-cloudrun", SDNN_MODEL_BASE_PATH=str(models / "pair"), SDNN_HOST="127.0.0.1", PORT="0", **variables
+        "sdnn-cloudrun",
+        **({"SDNN_MODEL_BASE_PATH": str(models / "pair"), "SDNN_HOST": "127.0.0.1", "PORT": "0"} | variables),
     )
 
     assert done.returncode in (1, 2)
@@ -222,12 +227,17 @@ def test_settings_that_cannot_be_served(
 def test_identity_tokens(start: Callable[..., Any], key: Key, http_server: Callable[..., str]) -> None:
     certificates = json.dumps({"one": key.certificate_pem.decode()}).encode()
     host = http_server(lambda _request: (200, {}, certificates))
-    target, _ = start(SDNN_TOKEN_AUDIENCE="https://dnn.example, other", SDNN_TOKEN_CERTS_URL=f"http://{host}/certs")
+    target, _ = start(
+        SDNN_TOKEN_AUDIENCE="https://dnn.example, other",
+        SDNN_ALLOWED_IDENTITIES="Caller@dnn.example, 1234",
+        SDNN_TOKEN_CERTS_URL=f"http://{host}/certs",
+    )
     signer = crypt.RSASigner.from_string(key.private_pem, "one")
 
     def token(**changes: Any) -> str:
         now = int(time.time())
         claims = {"iss": "https://accounts.google.com", "aud": "https://dnn.example", "iat": now, "exp": now + 600}
+        claims |= {"sub": "5678", "email": "caller@dnn.example", "email_verified": True}
         return jwt.encode(signer, {**claims, **changes}).decode()
 
     assert _predict(target, token=token).outputs["y"].tolist() == [2.5, 3]
@@ -245,8 +255,44 @@ def test_identity_tokens(start: Callable[..., Any], key: Key, http_server: Calla
             _predict(target, token=give)
         assert raised.value.code is StatusCode.UNAUTHENTICATED
         assert text in raised.value.message
+    assert _predict(target, token=lambda: token(email="", sub="1234")).outputs["y"].tolist() == [2.5, 3]
+    strangers = {"mallory@dnn.example": {"email": "mallory@dnn.example"}, "5678": {"email_verified": False}}
+    for name, claims in strangers.items():
+        with pytest.raises(ServerError, match=f"{name} is not among those that may call") as raised:
+            _predict(target, token=lambda claims=claims: token(**claims))
+        assert raised.value.code is StatusCode.PERMISSION_DENIED
     with grpc.insecure_channel(target) as channel:
         assert _health(channel, "") == "SERVING"
+
+
+def test_any_identity_is_let_in_only_where_that_is_said(
+    start: Callable[..., Any], key: Key, http_server: Callable[..., str]
+) -> None:
+    certificates = json.dumps({"one": key.certificate_pem.decode()}).encode()
+    host = http_server(lambda _request: (200, {}, certificates))
+    target, _ = start(
+        SDNN_TOKEN_AUDIENCE="a", SDNN_ALLOW_ANY_IDENTITY="true", SDNN_TOKEN_CERTS_URL=f"http://{host}/certs"
+    )
+    now = int(time.time())
+    claims = {"iss": "accounts.google.com", "aud": "a", "iat": now, "exp": now + 600, "sub": "anyone"}
+    token = jwt.encode(crypt.RSASigner.from_string(key.private_pem, "one"), claims).decode()
+
+    assert _predict(target, token=lambda: token).outputs["y"].tolist() == [2.5, 3]
+
+
+def test_tokens_cannot_be_checked_without_certificates(
+    start: Callable[..., Any], http_server: Callable[..., str]
+) -> None:
+    host = http_server(lambda _request: (500, {}, b""))
+    target, process = start(
+        SDNN_TOKEN_AUDIENCE="a", SDNN_ALLOW_ANY_IDENTITY="true", SDNN_TOKEN_CERTS_URL=f"http://{host}/certs"
+    )
+
+    with pytest.raises(ServerError, match="cannot be checked yet") as raised:
+        _predict(target, token=lambda: "a.b.c")
+
+    assert raised.value.code is StatusCode.UNAVAILABLE
+    assert "cannot fetch the certificates" in process.log_path.read_text()
 
 
 def test_metrics_on_a_port_of_their_own(start: Callable[..., Any]) -> None:
@@ -312,7 +358,7 @@ def test_more_calls_than_the_container_takes_are_refused(models: Path, start: Ca
 
     codes = sorted(error.code.name if isinstance(error, ServerError) else type(error).__name__ for error in errors)
     assert codes.count("RESOURCE_EXHAUSTED") == 1
-    assert "2 calls are in work or waiting" in next(
+    assert "2 requests are running or waiting" in next(
         error.message
         for error in errors
         if isinstance(error, ServerError) and error.code is StatusCode.RESOURCE_EXHAUSTED

@@ -52,7 +52,7 @@ def test_rest_answers(path: str, body: object, answer: object, rest: Callable[..
 
 
 def test_nan_goes_in_and_comes_out(served: Any, http: urllib3.PoolManager) -> None:
-    reply = http.request("POST", served.rest + PREDICT, body=b'{"instances": [NaN, Infinity, 1.0]} ignored')
+    reply = http.request("POST", served.rest + PREDICT, body=b'{"instances": [NaN, Infinity, 1.0]}')
 
     assert reply.data == b'{"predictions":[NaN,Infinity,2.5]}'
 

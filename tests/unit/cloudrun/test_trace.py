@@ -10,6 +10,7 @@ import pytest
 
 from serverless_dnn.cloudrun_grpc.trace import trace_fields
 from serverless_dnn.runtime import logs
+from serverless_dnn.runtime.inference.admission import Admission
 from serverless_dnn.runtime.rpc.calls import GrpcCalls
 from serverless_dnn.runtime.rpc.worker_threads import WorkerThreads
 from serverless_dnn.runtime.timing import Instance
@@ -28,7 +29,7 @@ def _fail(*_: object) -> NoReturn:
 async def _fail_a_call(metadata: tuple[tuple[str, str], ...]) -> None:
     threads = WorkerThreads(1, "test")
     server = grpc.aio.server()
-    calls = GrpcCalls(Instance(), threads, concurrency=1)
+    calls = GrpcCalls(Instance(), threads, Admission(concurrency=1, max_bytes=1))
     handler = grpc.method_handlers_generic_handler("test", {"Fail": calls.unary("Fail", _fail)})
     server.add_generic_rpc_handlers((handler,))
     port = server.add_insecure_port("127.0.0.1:0")

@@ -135,3 +135,46 @@ def test_big_endian_arrays_are_written_little_endian() -> None:
 def test_a_type_without_a_name_is_refused() -> None:
     with pytest.raises(UnimplementedError, match="no datatype for DT_COMPLEX64"):
         open_inference.datatype_of(tensor_pb2.DT_COMPLEX64)
+
+
+ONE = np.float32(1).tobytes()
+
+
+def _x(datatype: str = "FP32", shape: tuple[int, ...] = (1,), **contents: Any) -> Any:
+    tensor = ModelInferRequest.InferInputTensor(name="x", datatype=datatype, shape=shape)
+    if contents:
+        tensor.contents.MergeFrom(InferTensorContents(**contents))
+    return tensor
+
+
+def _bytes(*inputs: Any, raw: tuple[bytes, ...] = ()) -> bytes:
+    return ModelInferRequest(inputs=inputs, raw_input_contents=raw).SerializeToString()
+
+
+MALFORMED = {
+    "a product beyond 64 bits": (_bytes(_x(shape=(2**62, 2**62)), raw=(ONE,)), "too large"),
+    "a huge size beside 0": (_bytes(_x(shape=(2**61, 2**61, 0)), raw=(b"",)), "too large"),
+    "100 dimensions": (_bytes(_x(shape=(1,) * 100), raw=(ONE,)), "100 dimensions"),
+    "INT8 overflow": (_bytes(_x("INT8", int_contents=[128])), "INT8 must be within -128 and 127, got 128 to 128"),
+    "INT16 underflow": (_bytes(_x("INT16", int_contents=[-32769])), "within -32768 and 32767"),
+    "UINT8 overflow": (_bytes(_x("UINT8", uint_contents=[256])), "UINT8 must be within 0 and 255"),
+    "typed FP16": (_bytes(_x("FP16", fp32_contents=[1])), "FP16 has no typed contents: send raw_input_contents"),
+    "typed BF16": (_bytes(_x("BF16", fp32_contents=[1])), "BF16 has no typed contents"),
+    "a BOOL of 2": (_bytes(_x("BOOL"), raw=(b"\x02",)), "a raw BOOL must be 0 or 1, got 2"),
+    "BYTES without a length": (_bytes(_x("BYTES"), raw=(b"abc",)), "end within string 1"),
+    "BYTES cut short": (_bytes(_x("BYTES"), raw=(b"\x04\0\0\0abc",)), "end within string 1"),
+    "BYTES of 4 GB": (_bytes(_x("BYTES"), raw=(b"\xff\xff\xff\xffabc",)), "end within string 1"),
+    "too few BYTES": (_bytes(_x("BYTES", (2,)), raw=(b"\x01\0\0\0a",)), "must be 2 strings, got 1"),
+    "too many BYTES": (_bytes(_x("BYTES"), raw=(b"\x01\0\0\0a" * 2,)), "hold more"),
+    "2^40 BYTES": (_bytes(_x("BYTES", (2**40,)), raw=(b"",)), "more than the"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("case", MALFORMED)
+def test_what_is_not_well_formed_is_refused_in_words(case: str) -> None:
+    body, text = MALFORMED[case]
+
+    with pytest.raises(InvalidArgumentError) as raised:
+        _decode_bytes(body)
+
+    assert text in str(raised.value)

@@ -309,7 +309,7 @@ def _split_content(tensor: memoryview, name: str, budget: DecodeBudget) -> tuple
             if field.number == _TENSOR_SHAPE and field.end - field.value > _MAX_SHAPE_BYTES:
                 raise TensorCodecError(f"{name}: a tensor must not have more than {MAX_DIMENSIONS} dimensions")
             size_bytes += _FIELD_BYTES + _EXPANSION.get(field.number, 1) * (field.end - field.value)
-            if size_bytes > budget.left_bytes:
+            if size_bytes - _USUAL_BYTES > budget.left_bytes:
                 break
     budget.spend(max(0, size_bytes - _USUAL_BYTES), f"{name}: a list of values")
     return tensor_pb2.TensorProto.FromString(b"".join(head)), content

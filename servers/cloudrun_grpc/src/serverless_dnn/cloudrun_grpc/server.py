@@ -82,11 +82,15 @@ async def serve(
 def _interceptors(options: CloudRunOptions) -> list[grpc.aio.ServerInterceptor]:
     interceptors: list[grpc.aio.ServerInterceptor] = []
     if options.opentelemetry:
-        from serverless_dnn.cloudrun_grpc.tracing import trace_interceptor
+        from serverless_dnn.runtime.metrics.opentelemetry import trace_interceptor
 
         interceptors.append(trace_interceptor())
     if options.token_audiences:
-        from serverless_dnn.cloudrun_grpc.token_check import GOOGLE_CERTS_URL, TokenCheck
+        from serverless_dnn.cloudrun_grpc.google_keys import GOOGLE_CERTS_URL, GoogleKeys
+        from serverless_dnn.cloudrun_grpc.token_check import TokenCheck
 
-        interceptors.append(TokenCheck(options.token_audiences, options.token_certs_url or GOOGLE_CERTS_URL))
+        keys = GoogleKeys(options.token_certs_url or GOOGLE_CERTS_URL)
+        keys.start()
+        identities = None if options.allow_any_identity else options.allowed_identities
+        interceptors.append(TokenCheck(keys, options.token_audiences, identities))
     return interceptors

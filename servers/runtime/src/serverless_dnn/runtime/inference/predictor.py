@@ -12,6 +12,8 @@ from serverless_dnn.runtime.inference.servable import Servable
 from serverless_dnn.runtime.saved_model.signature import Signature
 from serverless_dnn.runtime.timing import PhaseTimer
 
+_SHOWN_DIMENSIONS = 8
+
 
 class HasShape(Protocol):
     """An array, or what will become one."""
@@ -99,8 +101,15 @@ def check_inputs(signature: Signature, inputs: Mapping[str, HasShape]) -> None:
             expected = [-1 if size is None else size for size in spec.shape or ()]
             hint = " ('instances' makes a row of every value: send a scalar as 'inputs')" if not expected else ""
             raise InvalidArgumentError(
-                f"input {alias} expects the shape {expected} (-1 is free), but {list(array.shape)} is provided{hint}"
+                f"input {alias} expects the shape {expected} (-1 is free), but {_shape_text(array.shape)} is provided"
+                f"{hint}"
             )
+
+
+def _shape_text(shape: Sequence[int]) -> str:
+    if len(shape) <= _SHOWN_DIMENSIONS:
+        return str(list(shape))
+    return f"{len(shape)} dimensions [{', '.join(map(str, shape[:_SHOWN_DIMENSIONS]))}, ...]"
 
 
 def _check_names(signature: Signature, inputs: Mapping[str, HasShape]) -> None:

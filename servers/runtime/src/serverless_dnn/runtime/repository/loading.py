@@ -35,7 +35,7 @@ def start_repository(settings: ServerSettings, instance: Instance) -> ModelRepos
         ServingError: There is no model, or one cannot be loaded.
     """
     repository = ModelRepository(
-        _loader(settings, instance),
+        make_loader(settings, instance),
         max_load_retries=settings.max_load_retries,
         labels_may_wait=settings.labels_may_wait,
     )
@@ -47,7 +47,19 @@ def start_repository(settings: ServerSettings, instance: Instance) -> ModelRepos
     return repository
 
 
-def _loader(settings: ServerSettings, instance: Instance) -> Loader:
+def make_loader(settings: ServerSettings, instance: Instance) -> Loader:
+    """What loads a version of a model: checks its files, chooses its engine, and warms it up.
+
+    Args:
+        settings: How to run models.
+        instance: Takes the time spent.
+
+    Returns:
+        The function; it raises a ServingError for a version that cannot be served.
+
+    Raises:
+        ServingError: The batching parameters file is wrong.
+    """
     batching = None
     if settings.enable_batching:
         from serverless_dnn.runtime.inference.batching_parameters import read_batching_parameters

@@ -5,7 +5,6 @@
 """
 
 import logging
-import struct
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -26,8 +25,6 @@ WARMUP_FILE = Path("assets.extra") / "tf_serving_warmup_requests"
 # TensorFlow Serving's own limit.
 _MAX_RECORDS = 1000
 _MAX_RECORD_BYTES = 256 << 20
-_HEADER = struct.Struct("<QI")
-_FOOTER_BYTES = 4
 
 
 def warm_up(servable: Servable, version_folder: Path) -> int:
@@ -67,7 +64,10 @@ def warmup_requests(version_folder: Path) -> Iterator[tuple[str, dict[str, NDArr
     path = version_folder / WARMUP_FILE
     if not path.is_file():
         return
-    for number, record in enumerate(_records(path), 1):
+    # Here, because few models have such a file.
+    from serverless_dnn.runtime.repository.tfrecord import read_records
+
+    for number, record in enumerate(read_records(path, _MAX_RECORD_BYTES), 1):
         if number > _MAX_RECORDS:
             raise DataLossError(f"{path} holds more than {_MAX_RECORDS} records")
         try:
@@ -84,16 +84,3 @@ def warmup_requests(version_folder: Path) -> Iterator[tuple[str, dict[str, NDArr
         request, tensors = split_predict_request(body, budget)
         inputs = decode_inputs(tensors, lambda _: None, budget)
         yield request.model_spec.signature_name, inputs
-
-
-def _records(path: Path) -> Iterator[bytes]:
-    """The records of a TFRecord file; their checksums, which need a CRC that Python lacks, are not compared."""
-    with path.open("rb") as file:
-        while header := file.read(_HEADER.size):
-            length = _HEADER.unpack(header)[0] if len(header) == _HEADER.size else _MAX_RECORD_BYTES + 1
-            if length > _MAX_RECORD_BYTES:
-                raise DataLossError(f"{path} is not a TFRecord file, or is cut short")
-            record = file.read(length)
-            if len(record) != length or len(file.read(_FOOTER_BYTES)) != _FOOTER_BYTES:
-                raise DataLossError(f"{path} is cut short")
-            yield record

@@ -93,7 +93,7 @@ class GrpcCalls:
                 answer = await self.work_on(work, body, timer, deadline_of(context))
             except ServingError as error:
                 self.ended(name, error, timer)
-                await context.abort(*_status(error), self._metadata(timer))
+                await context.abort(*abort_status(error), self._metadata(timer))
             except asyncio.CancelledError:
                 self.ended(name, CancelledError("the caller went away"), timer)
                 raise
@@ -127,7 +127,7 @@ class GrpcCalls:
             except ServingError as error:
                 if name:
                     self.ended(name, error, timer)
-                return await context.abort(*_status(error), metadata)
+                return await context.abort(*abort_status(error), metadata)
             if name:
                 self.ended(name, None, timer)
                 context.set_trailing_metadata(metadata)
@@ -258,5 +258,13 @@ def cut_message(message: str) -> str:
     return message[: _MAX_MESSAGE_CHARACTERS - len(mark)] + mark
 
 
-def _status(error: ServingError) -> tuple[grpc.StatusCode, str]:
+def abort_status(error: ServingError) -> tuple[grpc.StatusCode, str]:
+    """What a call is aborted with.
+
+    Args:
+        error: Why.
+
+    Returns:
+        The code, and the text in the length that is allowed.
+    """
     return _CODES[status_of(error).code], cut_message(str(error))

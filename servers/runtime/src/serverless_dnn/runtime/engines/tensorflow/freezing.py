@@ -4,6 +4,7 @@ A copy holds what its variables held when it was made, so no signature of the mo
 the like are not values at all, and the copy cannot hold them.
 """
 
+import gc
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -46,9 +47,22 @@ class _State:
         return not all("Table" in operation for operation in self.operations)
 
 
+@dataclass(frozen=True)
+class FrozenCopy:
+    """A function with its variables as constants.
+
+    Attributes:
+        function: TensorFlow's own.
+        call: Calls it by the names of the function it was made of, and answers by these.
+    """
+
+    function: Any
+    call: Callable[..., Mapping[str, Any]]
+
+
 def freeze(
     functions: Mapping[str, Any], signatures: Mapping[str, Signature]
-) -> tuple[dict[str, Callable[..., Mapping[str, Any]]], dict[str, str]]:
+) -> tuple[dict[str, FrozenCopy], dict[str, str]]:
     """Freeze what can be frozen.
 
     Args:
@@ -70,6 +84,8 @@ def freeze(
         except (ValueError, TypeError, LookupError, NotImplementedError, tf.errors.OpError, ProtobufError) as error:
             # The conversion knows neither every operation nor every type, nor graphs of 2 GB, and says so anyhow.
             reasons[name] = f"TensorFlow cannot make its variables constants: {first_line(error)}"
+    # The conversion leaves several copies of the weights behind, in circles that only the collector can free.
+    gc.collect()
     return frozen, reasons
 
 
@@ -118,11 +134,11 @@ def _takes_or_gives_resources(node: Any) -> bool:
     return False
 
 
-def _freeze(function: Any, signature: Signature) -> Callable[..., Mapping[str, Any]]:
+def _freeze(function: Any, signature: Signature) -> FrozenCopy:
     frozen = convert_variables_to_constants_v2(function)
     inputs, outputs = input_order(function, signature.inputs), sorted(function.structured_outputs)
 
     def call(**tensors: Any) -> Mapping[str, Any]:
         return dict(zip(outputs, frozen(*(tensors[name] for name in inputs)), strict=True))
 
-    return call
+    return FrozenCopy(frozen, call)

@@ -72,7 +72,12 @@ class TensorFlowModel:
         self._refused = {name: why for name, signature in signatures.items() if (why := _why_not_called(signature))}
         called = {name: signature for name, signature in signatures.items() if name not in self._refused}
         with instance.starting("load"):
-            self._calls, notes, self._owner = _load(tf, version_folder, called, options, threads)
+            self._calls, notes, loaded, frozen = _load(tf, version_folder, called, options, threads)
+        from serverless_dnn.runtime.engines.tensorflow.freeing import free_with
+
+        # Also owns variables and tables: without it the functions would outlive them.
+        self._loaded = loaded
+        free_with(self, loaded, frozen)
         for note in notes:
             _log.warning(
                 "the tensorflow engine falls back", extra={"model": version_folder.parent.name, "reason": note}
@@ -96,8 +101,8 @@ class TensorFlowModel:
 
 def _load(
     tf: Any, folder: Path, signatures: Mapping[str, Signature], options: EngineOptions, threads: int
-) -> tuple[dict[str, _Call], list[str], object]:
-    """A call for each signature, what falls back and why, and what must live as long as the calls."""
+) -> tuple[dict[str, _Call], list[str], object, list[object]]:
+    """A call for each signature, what falls back and why, what must live as long as the calls, and frozen copies."""
     # Here, because these modules import TensorFlow.
     from serverless_dnn.runtime.engines.tensorflow.functions import load_functions
 
@@ -110,22 +115,27 @@ def _load(
         not_frozen = ", not frozen" if options.graph == "frozen" else ""
         notes = [f"run in a session, as TensorFlow Serving does{not_frozen}, because {why_session}"]
         _check_precision(options, notes)
-        return calls, notes, session
+        return calls, notes, session, []
     functions = {name: loaded.signatures[name] for name in signatures}
     if options.graph != "frozen":
-        # The loaded object owns variables and tables: without it the functions would outlive them.
-        return {name: _make_call(tf, each, signatures[name]) for name, each in functions.items()}, [], loaded
+        return {name: _make_call(tf, each, signatures[name]) for name, each in functions.items()}, [], loaded, []
+    from serverless_dnn.runtime.engines.tensorflow.freeing import free_now
     from serverless_dnn.runtime.engines.tensorflow.freezing import freeze
 
-    frozen, reasons = freeze(functions, signatures)
+    copies, reasons = freeze(functions, signatures)
+    frozen = {name: copy.call for name, copy in copies.items()}
     notes = [f"signature {name} is run as it is, not frozen, because {why}" for name, why in reasons.items()]
     _check_precision(options, notes)
     if options.precision == "bf16":
         # oneDNN's pass: of the process, as all of TensorFlow's graph options are.
         tf.config.optimizer.set_experimental_options({"auto_mixed_precision_onednn_bfloat16": True})
     calls = {name: _make_call(tf, each, signatures[name]) for name, each in {**functions, **frozen}.items()}
-    # A frozen copy has its own constants.
-    return calls, notes, loaded if reasons else None
+    kept = [copy.function for copy in copies.values()]
+    if reasons:
+        return calls, notes, loaded, kept
+    # A frozen copy has its own constants: the model's variables are freed now.
+    free_now(loaded)
+    return calls, notes, None, kept
 
 
 def _check_precision(options: EngineOptions, notes: list[str]) -> None:
