@@ -1,5 +1,6 @@
 """Small real SavedModels, made once, and real server processes to ask."""
 
+import datetime as dt
 import itertools
 import json
 import os
@@ -9,6 +10,7 @@ import sys
 import textwrap
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -216,6 +218,46 @@ def start_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[
             return f"127.0.0.1:{process.wait_ready(timeout_s)}", process
 
         yield start
+
+
+@dataclass(frozen=True)
+class Key:
+    """A private key and a certificate for localhost that it signed itself."""
+
+    private_pem: bytes
+    certificate_pem: bytes
+
+
+@pytest.fixture(scope="session")
+def make_key() -> Callable[[], Key]:
+    """Make a key and a certificate."""
+
+    def make() -> Key:
+        from cryptography import x509
+        from cryptography.hazmat.primitives import hashes, serialization
+        from cryptography.hazmat.primitives.asymmetric import rsa
+
+        private = rsa.generate_private_key(public_exponent=65537, key_size=2048)
+        name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "localhost")])
+        now = dt.datetime.now(dt.UTC)
+        certificate = (
+            x509.CertificateBuilder()
+            .subject_name(name)
+            .issuer_name(name)
+            .public_key(private.public_key())
+            .serial_number(1)
+            .not_valid_before(now - dt.timedelta(days=1))
+            .not_valid_after(now + dt.timedelta(days=1))
+            .add_extension(x509.SubjectAlternativeName([x509.DNSName("localhost")]), critical=False)
+            .sign(private, hashes.SHA256())
+        )
+        pem = serialization.Encoding.PEM
+        return Key(
+            private.private_bytes(pem, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()),
+            certificate.public_bytes(pem),
+        )
+
+    return make
 
 
 @pytest.fixture

@@ -1,6 +1,5 @@
 """`sdnn-cloudrun` keeps Cloud Run's container contract: port, identity, health, drain, TLS, tokens, logs, traces."""
 
-import datetime as dt
 import json
 import os
 import signal
@@ -10,7 +9,6 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from concurrent import futures
-from dataclasses import dataclass
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
@@ -19,10 +17,6 @@ import grpc
 import numpy as np
 import pytest
 import urllib3
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import rsa
-from cryptography.x509.oid import NameOID
 from google.auth import crypt, jwt
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha.proto_reflection_descriptor_database import ProtoReflectionDescriptorDatabase
@@ -34,35 +28,10 @@ X = {"x": np.float32([1, 2])}
 TRACE = "0af7651916cd43dd8448eb211c80319c"
 
 
-@dataclass(frozen=True)
-class Key:
-    """A private key and a certificate for localhost that it signed itself."""
-
-    private_pem: bytes
-    certificate_pem: bytes
-
-
 @pytest.fixture(scope="module")
-def key() -> Key:
-    private = rsa.generate_private_key(public_exponent=65537, key_size=2048)
-    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "localhost")])
-    now = dt.datetime.now(dt.UTC)
-    certificate = (
-        x509.CertificateBuilder()
-        .subject_name(name)
-        .issuer_name(name)
-        .public_key(private.public_key())
-        .serial_number(1)
-        .not_valid_before(now - dt.timedelta(days=1))
-        .not_valid_after(now + dt.timedelta(days=1))
-        .add_extension(x509.SubjectAlternativeName([x509.DNSName("localhost")]), critical=False)
-        .sign(private, hashes.SHA256())
-    )
-    pem = serialization.Encoding.PEM
-    return Key(
-        private.private_bytes(pem, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()),
-        certificate.public_bytes(pem),
-    )
+def key(make_key: Callable[[], Any]) -> Any:
+    """A private key and a certificate for localhost that it signed itself."""
+    return make_key()
 
 
 @pytest.fixture
@@ -181,7 +150,7 @@ def test_reflection_describes_the_services(start: Callable[..., Any]) -> None:
         list(ProtoReflectionDescriptorDatabase(channel).get_services())
 
 
-def test_tls(start: Callable[..., Any], key: Key, tmp_path: Path) -> None:
+def test_tls(start: Callable[..., Any], key: Any, tmp_path: Path) -> None:
     (tmp_path / "key.pem").write_bytes(key.private_pem)
     (tmp_path / "certificate.pem").write_bytes(key.certificate_pem)
     target, _ = start(
@@ -224,7 +193,7 @@ def test_settings_that_cannot_be_served(
     assert "Traceback" not in done.stderr
 
 
-def test_identity_tokens(start: Callable[..., Any], key: Key, http_server: Callable[..., str]) -> None:
+def test_identity_tokens(start: Callable[..., Any], key: Any, http_server: Callable[..., str]) -> None:
     certificates = json.dumps({"one": key.certificate_pem.decode()}).encode()
     host = http_server(lambda _request: (200, {}, certificates))
     target, _ = start(
@@ -266,7 +235,7 @@ def test_identity_tokens(start: Callable[..., Any], key: Key, http_server: Calla
 
 
 def test_any_identity_is_let_in_only_where_that_is_said(
-    start: Callable[..., Any], key: Key, http_server: Callable[..., str]
+    start: Callable[..., Any], key: Any, http_server: Callable[..., str]
 ) -> None:
     certificates = json.dumps({"one": key.certificate_pem.decode()}).encode()
     host = http_server(lambda _request: (200, {}, certificates))

@@ -14,7 +14,7 @@ from serverless_dnn.runtime.commands.command_line import exit_on_serving_error, 
 from serverless_dnn.runtime.commands.memory import keep_freed_memory
 from serverless_dnn.runtime.commands.ready_file import announce_ready, check_ready_file
 from serverless_dnn.runtime.errors import ServingError
-from serverless_dnn.runtime.listening import listen_address
+from serverless_dnn.runtime.listening import check_listening, listen_address
 from serverless_dnn.runtime.logs import log_to_stderr
 from serverless_dnn.runtime.options import from_values, option, port_number
 from serverless_dnn.runtime.repository.loading import start_repository
@@ -67,7 +67,8 @@ class _Container(BaseApplication):  # type: ignore[misc] # gunicorn ships no typ
             # The heartbeat file should be in memory; the default folder may be a disk that stalls.
             "worker_tmp_dir": _MEMORY_FOLDER if os.access(_MEMORY_FOLDER, os.W_OK) else None,
             "accesslog": None,
-            "loglevel": "warning",
+            # What goes wrong is told in our own words; gunicorn's own are for the end of a worker.
+            "loglevel": "critical",
             "post_worker_init": self._announce,
         }
         for name, value in options.items():
@@ -106,6 +107,7 @@ def serve(**given: Any) -> None:
         settings = server_settings(given, default_base_path=MODEL_FOLDER)
         options = from_values(SageMakerOptions, given)
         check_ready_file(settings.ready_file)
+        check_listening(settings.host, options.port)
     parent_pid = os.getpid()
     try:
         _Container(settings, options.port).run()

@@ -111,6 +111,8 @@ def _settings(flags: dict[str, Any]) -> ServerSettings:
             precision=flags["precision"],
             threads=flags["tensorflow_intra_op_parallelism"] or None,
             cache_folder=flags["cache_folder"],
+            remote_target=flags["remote_target"],
+            remote_timeout_s=flags["remote_timeout_s"],
         ),
     )
 
@@ -176,6 +178,9 @@ async def _serve(
         raise
     await stopped.wait()
     end_s = time.monotonic() + _DRAIN_S
+    if rest is not None:
+        server.admission.refuse_new()
+        rest.refuse_waiting()
     await server.drain(_DRAIN_S)
     if rest is not None:
         await asyncio.to_thread(rest.close, max(_LAST_REPLIES_S, end_s - time.monotonic()))

@@ -49,6 +49,8 @@ _OWN_FLAGS: dict[str, object] = {
     "engine": "tensorflow",
     "precision": "f32",
     "cache_folder": None,
+    "remote_target": None,
+    "remote_timeout_s": 60.0,
     "max_body_mib": 64,
     "reload_folder": (),
     "ready_file": None,

@@ -36,7 +36,6 @@ from serverless_dnn.runtime.timing import Instance, PhaseTimer
 _log = logging.getLogger(__name__)
 _MODEL = r"/v1/models/(?P<model>[^/:]+)(?:/versions/(?P<version>\d+)|/labels/(?P<label>[^/:]+))?"
 _INFERENCE = re.compile(_MODEL + r":(?P<method>predict|classify|regress)", re.IGNORECASE)
-_READING = ("GET", "HEAD")
 _METADATA = re.compile(_MODEL + r"(?P<metadata>/metadata)?", re.IGNORECASE)
 
 
@@ -127,9 +126,9 @@ class RestApi:
             timer.method = method.capitalize()
             named = _parts(match)
             return self._in_place(request, timer, method, lambda: self._repository.get(**named))
-        if request.method in _READING and (match := _METADATA.fullmatch(request.path)):
+        if request.method == "GET" and (match := _METADATA.fullmatch(request.path)):
             return JSON_TYPE, self._describe(_parts(match), metadata=match["metadata"] is not None)
-        if request.method in _READING and request.path.rstrip("/").lower() == "/v1/models":
+        if request.method == "GET" and request.path.rstrip("/").lower() == "/v1/models":
             raise InvalidArgumentError("Missing model name in request.")
         raise _malformed(request)
 

@@ -30,12 +30,22 @@ class _ProbesApart(ThreadedTaskDispatcher):
         self.set_thread_count(threads)
         self._probes = ThreadedTaskDispatcher()
         self._probes.set_thread_count(1)
+        self._is_draining = False
 
     def add_task(self, task: Any) -> None:
         """Hand a connection whose next request is complete to its threads."""
-        if task.requests[0].command == "POST":
+        if task.requests[0].command == "POST" and not self._is_draining:
             super().add_task(task)
         else:
+            self._probes.add_task(task)
+
+    def drain(self) -> None:
+        """Have what waits, and what comes, answered apart from what runs: it is going to be refused."""
+        self._is_draining = True
+        with self.lock:
+            waiting = list(self.queue)
+            self.queue.clear()
+        for task in waiting:
             self._probes.add_task(task)
 
 
@@ -81,8 +91,12 @@ class RestServer:
         self.port = int(listening[0].effective_port)  # type: ignore[attr-defined] # set when it is bound
         threading.Thread(target=self._server.run, name="rest", daemon=True).start()
 
+    def refuse_waiting(self) -> None:
+        """Answer at once the predictions that wait for a thread. They must be refused from now on."""
+        self._dispatcher.drain()
+
     def close(self, grace_s: float) -> None:
-        """Wait until every reply is with its caller, and end. New predictions must be refused already.
+        """Wait until every reply is with its caller, and end. Predictions must be refused already.
 
         Args:
             grace_s: How long that may take.

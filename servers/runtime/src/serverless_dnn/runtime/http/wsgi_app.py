@@ -37,7 +37,7 @@ def make_rest_app(
 
     def app(environ: dict[str, Any], start_response: "StartResponse") -> Iterable[bytes]:
         request = _read(environ)
-        page = (pages or {}).get(request.path) if request.method in ("GET", "HEAD") else None
+        page = (pages or {}).get(request.path) if request.method == "GET" else None
         if page is not None:
             reply = HttpReply(200, *page())
         elif request.method == "OPTIONS":
@@ -51,7 +51,8 @@ def make_rest_app(
             **(_CORS if cors else {}),
         }
         start_response(f"{reply.status} {_phrase(reply.status)}", list(headers.items()))
-        return [] if request.method == "HEAD" else [reply.body]
+        # The answer to HEAD has the head of that to GET, and nothing behind it.
+        return [] if environ["REQUEST_METHOD"] == "HEAD" else [reply.body]
 
     return app
 
@@ -62,7 +63,8 @@ def _read(environ: Mapping[str, Any]) -> HttpRequest:
         headers["content-type"] = environ["CONTENT_TYPE"]
     # The path as it came: a decoded one cannot tell a slash in a model's name from one that parts names.
     path, _, query = _AUTHORITY.sub("", environ["REQUEST_URI"]).partition("?")
-    return HttpRequest(environ["REQUEST_METHOD"], path or "/", query, headers, environ["wsgi.input"].read())
+    method = "GET" if environ["REQUEST_METHOD"] == "HEAD" else environ["REQUEST_METHOD"]
+    return HttpRequest(method, path or "/", query, headers, environ["wsgi.input"].read())
 
 
 def _preflight(request: HttpRequest) -> HttpReply:
