@@ -13,12 +13,7 @@ import grpc.aio
 from google.auth import exceptions, jwt
 
 from serverless_dnn.cloudrun_grpc.google_keys import GoogleKeys
-from serverless_dnn.runtime.errors import (
-    PermissionDeniedError,
-    ServingError,
-    UnauthenticatedError,
-    UnavailableError,
-)
+from serverless_dnn.runtime.errors import PermissionDeniedError, ServingError, UnauthenticatedError, UnavailableError
 from serverless_dnn.runtime.rpc.calls import abort_status
 
 _ISSUERS = ("accounts.google.com", "https://accounts.google.com")

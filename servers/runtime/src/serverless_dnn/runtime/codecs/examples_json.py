@@ -12,8 +12,8 @@ import numpy as np
 from serverless_dnn.protos.budget import DecodeBudget
 from serverless_dnn.protos.v1 import classification_pb2, example_pb2, regression_pb2
 from serverless_dnn.runtime.codecs.json_document import Constant, parse_json
+from serverless_dnn.runtime.codecs.json_text import print_json
 from serverless_dnn.runtime.codecs.json_values import decode_base64, is_base64_object
-from serverless_dnn.runtime.codecs.rest_json import print_json
 from serverless_dnn.runtime.errors import InvalidArgumentError
 
 _MIN_INT64, _MAX_INT64 = -(2**63), 2**63 - 1

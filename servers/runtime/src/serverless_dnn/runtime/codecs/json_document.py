@@ -16,6 +16,8 @@ from serverless_dnn.runtime.errors import InvalidArgumentError, PayloadTooLargeE
 # A piece of this size takes the scanner 4 ms.
 _PIECE = 1 << 18
 _MAX_DEPTH = 100
+# After so many pieces that were not whole members, a list is read member by member.
+_MAX_FAILURES = 3
 # What a value takes as Python's object in a list, roughly; and how many bytes of the limit there must be for each.
 _VALUE_BYTES = 64
 _LIMIT_BYTES_PER_VALUE = 8
@@ -174,32 +176,39 @@ def _scan_list(text: str, at: int, depth: int) -> tuple[list[Any], int]:
     at = _skip(text, at + 1)
     if text.startswith("]", at):
         return values, at + 1
-    size = 0
+    size, failures, member_end = 0, 0, ","
     while True:
-        if text[at : at + 1] not in ("[", "{") and (read := _scan_scalars(text, at)) is not None:
+        read = _scan_several(text, at, member_end) if failures < _MAX_FAILURES else None
+        if read is not None:
             several, end = read
             values += several
         else:
+            failures += 1
             value, end = _scan(text, at, depth + 1, size)
             values.append(value)
             size = end - at
+            # Where the next member of this kind may end: of a list of lists, where as many of them close.
+            closing = text[max(at, end - _MAX_DEPTH) : end]
+            member_end = closing[len(closing.rstrip("]}")) :] + ","
         at, is_last = _after_member(text, end, "]")
         if is_last:
             return values, at
 
 
-def _scan_scalars(text: str, at: int) -> tuple[list[Any], int] | None:
-    """A list's next members, as many as a piece holds; ``None`` when they are not all scalars."""
-    end = text.find(",", at + _PIECE)
-    piece = text[at:end]
-    if end < 0 or end - at > 2 * _PIECE or any(bracket in piece for bracket in "[]{}"):
+def _scan_several(text: str, at: int, member_end: str) -> tuple[list[Any], int] | None:
+    """A list's next members, as many as a piece holds, and where they end; ``None`` when it ends inside of one."""
+    end = text.find(member_end, at + _PIECE)
+    is_rest = end < 0
+    end = len(text) if is_rest else end + len(member_end) - 1
+    if end - at > 2 * _PIECE:
         return None
+    piece = text[at:end] if is_rest else text[at:end] + "]"
     try:
-        values, length = _scan_once(f"[{piece}]", 0)
+        values, length = _scan_once(f"[{piece}", 0)
     except (StopIteration, ValueError):
         return None
-    # A comma inside of a string is no end of a member.
-    return (values, end) if length == len(piece) + 2 else None
+    # A member's end inside of a string is none.
+    return None if not is_rest and length != len(piece) + 1 else (values, at + length - 2)
 
 
 def _scan_object(text: str, at: int, depth: int) -> tuple[dict[str, Any], int]:

@@ -7,7 +7,7 @@ import base64
 import binascii
 import math
 from collections.abc import Callable
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -34,6 +34,8 @@ _FLOATS: dict[int, tuple[str, float, int]] = {
 }
 # Integers beyond these are doubles to RapidJSON.
 _MIN_INT64, _MAX_UINT64 = -(2**63), 2**64 - 1
+# Python lets no other thread run while it looks through a list.
+_AT_ONCE = 1 << 14
 _WHITESPACE = dict.fromkeys(map(ord, " \t\r\n\v\f"))
 
 
@@ -53,7 +55,7 @@ def decode_value(value: object, spec: TensorSpec, budget: DecodeBudget) -> NDArr
         PayloadTooLargeError: The array is larger than the budget has room for.
         UnimplementedError: JSON has no form for this tensor type.
     """
-    convert = _converter(spec)
+    kind = _kind_of(spec)
     shape: list[int] = []
     probe = value
     while isinstance(probe, list):
@@ -63,7 +65,7 @@ def decode_value(value: object, spec: TensorSpec, budget: DecodeBudget) -> NDArr
         raise InvalidArgumentError(f"JSON Value has more than {MAX_DIMENSIONS} dimensions")
     spend(budget, math.prod(shape) * spec.dtype.itemsize, spec.name)
     flat: list[Any] = []
-    _flatten(value, shape, 0, convert, flat)
+    _flatten(value, shape, 0, kind, flat)
     return from_numbers(flat, spec.dtype).reshape(shape)
 
 
@@ -115,9 +117,21 @@ def decode_base64(text: str) -> bytes:
     return base64.b64decode(text, validate=True)
 
 
-def _flatten(value: object, shape: list[int], level: int, convert: Callable[[object], Any], flat: list[Any]) -> None:
+class _Kind(NamedTuple):
+    """How values of one tensor type are read.
+
+    Attributes:
+        convert: Turns one value into what its array takes; raises if it is of another type.
+        are_ready: Whether several values are what their array takes, as most are.
+    """
+
+    convert: Callable[[object], Any]
+    are_ready: Callable[[list[Any]], bool] = lambda _: False
+
+
+def _flatten(value: object, shape: list[int], level: int, kind: _Kind, flat: list[Any]) -> None:
     if level == len(shape):
-        flat.append(convert(value))
+        flat.append(kind.convert(value))
         return
     if not isinstance(value, list):
         raise InvalidArgumentError(f"JSON Value: {show(value)} Encountered scalar at level: {level} expected a list")
@@ -125,14 +139,26 @@ def _flatten(value: object, shape: list[int], level: int, convert: Callable[[obj
         raise InvalidArgumentError(
             f"Encountered list at unexpected size: {len(value)} at level: {level} expected size: {shape[level]}"
         )
-    for item in value:
-        _flatten(item, shape, level + 1, convert, flat)
+    if level < len(shape) - 1:
+        for item in value:
+            _flatten(item, shape, level + 1, kind, flat)
+        return
+    for begin in range(0, len(value), _AT_ONCE):
+        some = value[begin : begin + _AT_ONCE]
+        flat += some if kind.are_ready(some) else map(kind.convert, some)
 
 
-def _converter(spec: TensorSpec) -> Callable[[object], Any]:
+def _kind_of(spec: TensorSpec) -> _Kind:
     if spec.data_type in _FLOATS:
         name, largest, most_exact = _FLOATS[spec.data_type]
-        return lambda value: _decimal(value, name, largest, most_exact)
+
+        def are_ready(values: list[Any]) -> bool:
+            types = set(map(type, values))
+            # A constant such as NaN is of another type.
+            limit = most_exact if int in types else largest
+            return types <= {int, float} and -limit <= min(values) and max(values) <= limit
+
+        return _Kind(lambda value: _decimal(value, name, largest, most_exact), are_ready)
     if spec.data_type in _INTEGERS:
         limits = np.iinfo(_INTEGERS[spec.data_type])
 
@@ -142,11 +168,14 @@ def _converter(spec: TensorSpec) -> Callable[[object], Any]:
                 raise _wrong_type(value, _INTEGERS[spec.data_type])
             return value
 
-        return integer
+        def are_integers(values: list[Any]) -> bool:
+            return set(map(type, values)) == {int} and limits.min <= min(values) and max(values) <= limits.max
+
+        return _Kind(integer, are_integers)
     if spec.data_type == tensor_pb2.DT_BOOL:
-        return _boolean
+        return _Kind(_boolean)
     if spec.data_type == tensor_pb2.DT_STRING:
-        return _string
+        return _Kind(_string)
     raise UnimplementedError(f"Conversion of JSON Value to type: {spec.type_name} is not supported")
 
 

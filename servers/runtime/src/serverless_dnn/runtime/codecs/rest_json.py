@@ -5,26 +5,21 @@ JSON values; our printing is compact.
 """
 
 import base64
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-import orjson
 from numpy.typing import NDArray
 
 from serverless_dnn.protos.budget import DecodeBudget
 from serverless_dnn.protos.tensor import MAX_DIMENSIONS
 from serverless_dnn.runtime.codecs.dense_json import decode_dense
 from serverless_dnn.runtime.codecs.json_document import parse_json
+from serverless_dnn.runtime.codecs.json_text import print_json, row_printer
 from serverless_dnn.runtime.codecs.json_values import decode_value, is_base64_object
 from serverless_dnn.runtime.errors import FailedPreconditionError, InvalidArgumentError, ServingError, status_of
 from serverless_dnn.runtime.saved_model.signature import DEFAULT_SIGNATURE, Signature, TensorSpec
-
-_ORJSON = orjson.OPT_SERIALIZE_NUMPY
-# As many take orjson 10 ms.
-_NUMBERS_AT_ONCE = 1 << 18
 
 
 @dataclass(frozen=True)
@@ -132,7 +127,11 @@ def _decode_rows(instances: object, signature: Signature, budget: DecodeBudget) 
             f"tensorinfo_map: {', '.join(signature.inputs)}"
         )
     alias, spec = next(iter(signature.inputs.items()))
-    return {alias: _stack([_element(index, value, spec, budget) for index, value in enumerate(instances)])}
+    try:
+        return {alias: decode_value(instances, spec, budget)}
+    except InvalidArgumentError:
+        # Read row by row, for an error that names the row, as TensorFlow Serving's does.
+        return {alias: _stack([_element(index, value, spec, budget) for index, value in enumerate(instances)])}
 
 
 def _decode_row_objects(instances: list[Any], signature: Signature, budget: DecodeBudget) -> dict[str, NDArray[Any]]:
@@ -224,24 +223,21 @@ def encode_predict_json(outputs: Mapping[str, NDArray[Any]], *, by_row: bool) ->
     printable = {alias: _printable(alias, array) for alias, array in outputs.items()}
     if len(printable) == 1:
         return print_json({"predictions": next(iter(printable.values()))})
+    rows = {
+        alias: row_printer(value) if isinstance(value, np.ndarray) else value.__getitem__
+        for alias, value in printable.items()
+    }
     return print_json(
-        {"predictions": [{alias: rows[index] for alias, rows in printable.items()} for index in range(expected or 0)]}
+        {"predictions": [{alias: row(index) for alias, row in rows.items()} for index in range(expected or 0)]}
     )
 
 
 def _printable(alias: str, array: NDArray[Any]) -> Any:
     if array.dtype == object:
         return _strings(alias, array.tolist())
-    if array.dtype.kind == "f" and not np.isfinite(array).all():
-        return array.tolist() if array.dtype == np.float64 else _shortest(array).tolist()
     if array.dtype.kind not in "fiub" or array.dtype.itemsize * 8 not in (8, 16, 32, 64):
         raise FailedPreconditionError(f"output {alias} of type {array.dtype} has no JSON form: use protobuf or gRPC")
-    return np.ascontiguousarray(array) if array.ndim else array.tolist() if array.dtype != np.float32 else array[()]
-
-
-def _shortest(array: NDArray[Any]) -> NDArray[Any]:
-    """Doubles that print as the shortest text that gives each float back."""
-    return array.astype(str).astype(np.float64)
+    return np.ascontiguousarray(array) if array.ndim else array
 
 
 def _strings(alias: str, value: Any) -> Any:
@@ -255,50 +251,3 @@ def _strings(alias: str, value: Any) -> Any:
         raise FailedPreconditionError(
             f"output {alias} holds bytes that are not UTF-8: give it a name that ends in _bytes to get base64"
         ) from None
-
-
-def print_json(answer: object) -> bytes:
-    """Print an answer, or an error: text that no UTF-8 can tell is escaped.
-
-    Args:
-        answer: Arrays, lists, strings and numbers.
-
-    Returns:
-        Compact JSON; NaN and infinities are the bare words TensorFlow Serving writes.
-    """
-    if not _holds_nonfinite(answer):
-        try:
-            return orjson.dumps(_in_pieces(answer), option=_ORJSON)
-        except TypeError:
-            # Half of a surrogate pair, which the standard library escapes.
-            pass
-    text = json.dumps(answer, separators=(",", ":"), default=_plain, ensure_ascii=False)
-    return text.encode("utf-8", "backslashreplace")
-
-
-def _in_pieces(value: Any) -> Any:
-    """Large arrays printed a piece at a time: orjson lets no other thread run while it prints."""
-    if isinstance(value, dict):
-        return {key: _in_pieces(item) for key, item in value.items()}
-    if not isinstance(value, np.ndarray) or value.size <= _NUMBERS_AT_ONCE:
-        return value
-    rows = max(1, _NUMBERS_AT_ONCE * len(value) // value.size)
-    parts = [value[at : at + rows] for at in range(0, len(value), rows)]
-    if rows == 1:
-        texts = [orjson.dumps(_in_pieces(part[0]), option=_ORJSON) for part in parts]
-    else:
-        texts = [orjson.dumps(part, option=_ORJSON)[1:-1] for part in parts]
-    return orjson.Fragment(b"[" + b",".join(texts) + b"]")
-
-
-def _holds_nonfinite(value: Any) -> bool:
-    """Whether lists made for NaN are in the answer: only those hold Python floats."""
-    if isinstance(value, dict):
-        return any(_holds_nonfinite(item) for item in value.values())
-    if isinstance(value, list):
-        return any(_holds_nonfinite(item) for item in value)
-    return isinstance(value, float) and not np.isfinite(value)
-
-
-def _plain(value: Any) -> Any:
-    return _shortest(value).tolist() if value.dtype.kind == "f" else value.tolist()

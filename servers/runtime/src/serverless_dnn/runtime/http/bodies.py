@@ -10,6 +10,15 @@ from serverless_dnn.runtime.http.messages import HttpRequest
 _PIECE_BYTES = 1 << 20
 
 
+def is_compressed(request: HttpRequest) -> bool:
+    """Whether a request's body came compressed.
+
+    Args:
+        request: The request.
+    """
+    return _encoding(request) not in ("", "identity")
+
+
 def inflate(request: HttpRequest, max_body_bytes: int, budget: DecodeBudget) -> bytes:
     """The body, inflated if it came gzipped.
 
@@ -27,7 +36,7 @@ def inflate(request: HttpRequest, max_body_bytes: int, budget: DecodeBudget) -> 
         InvalidArgumentError: The body is not the gzip it claims to be.
         UnsupportedMediaTypeError: Another encoding.
     """
-    encoding = request.headers.get("content-encoding", "identity").strip().lower()
+    encoding = _encoding(request)
     if encoding in ("gzip", "x-gzip"):
         try:
             return _inflate(request.body, max_body_bytes, budget)
@@ -38,6 +47,10 @@ def inflate(request: HttpRequest, max_body_bytes: int, budget: DecodeBudget) -> 
     if len(request.body) > max_body_bytes:
         raise _too_large(max_body_bytes)
     return request.body
+
+
+def _encoding(request: HttpRequest) -> str:
+    return request.headers.get("content-encoding", "").strip().lower()
 
 
 def _inflate(body: bytes, max_body_bytes: int, budget: DecodeBudget) -> bytes:

@@ -1,10 +1,10 @@
 """Predict over HTTP, whatever the platform around it: a body of one content type in, one out."""
 
-from serverless_dnn.protos.budget import DecodeBudget
 from serverless_dnn.runtime.codecs.content_types import ModelAnswer, sent_type, wanted_type
 from serverless_dnn.runtime.deadline import Deadline
-from serverless_dnn.runtime.http.bodies import inflate
+from serverless_dnn.runtime.http.bodies import inflate, is_compressed
 from serverless_dnn.runtime.http.messages import HttpRequest
+from serverless_dnn.runtime.inference.admission import Place
 from serverless_dnn.runtime.inference.predictor import check_inputs, predict
 from serverless_dnn.runtime.inference.servable import Servable
 from serverless_dnn.runtime.timing import PhaseTimer
@@ -14,7 +14,7 @@ def predict_over_http(
     request: HttpRequest,
     servable: Servable,
     timer: PhaseTimer,
-    budget: DecodeBudget,
+    place: Place,
     *,
     max_body_bytes: int,
     deadline: Deadline,
@@ -25,7 +25,7 @@ def predict_over_http(
         request: JSON (the default), ``.npy`` or protobuf, perhaps gzipped.
         servable: The model to run.
         timer: Takes each phase.
-        budget: What the request may take.
+        place: The request's place, and what it may take.
         max_body_bytes: The largest inflated body.
         deadline: Until when the call may wait, and run.
 
@@ -35,13 +35,16 @@ def predict_over_http(
     Raises:
         ServingError: The body or the call is wrong, or the engine failed.
     """
-    with timer.phase("decode"):
-        sent = sent_type(request.content_type)
-        wanted = wanted_type(request.headers.get("accept", ""), sent)
-        body = inflate(request, max_body_bytes, budget)
-        decoded = sent.decode(body, servable.signatures, check_inputs, budget)
+    sent = sent_type(request.content_type)
+    wanted = wanted_type(request.headers.get("accept", ""), sent)
+    # What is gzipped may become large.
+    text_bytes = max_body_bytes if is_compressed(request) else len(request.body) * sent.is_text
+    with place.admission.alone_if_large(text_bytes, timer, deadline), timer.phase("decode"):
+        body = inflate(request, max_body_bytes, place.budget)
+        decoded = sent.decode(body, servable.signatures, check_inputs, place.budget)
         del body
     outputs = predict(servable, decoded.signature, decoded.inputs, timer, decoded.output_filter, deadline=deadline)
-    with timer.phase("encode"):
+    text_bytes = sum(array.nbytes for array in outputs.values()) * wanted.is_text
+    with place.admission.alone_if_large(text_bytes, timer, deadline), timer.phase("encode"):
         answer = ModelAnswer(servable.model_name, servable.version, decoded.signature.name, outputs, decoded.by_row)
         return wanted.name, wanted.encode(answer)

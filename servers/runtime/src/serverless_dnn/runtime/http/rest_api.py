@@ -142,7 +142,7 @@ class RestApi:
             timer.model = servable.model_name
             if method == "predict":
                 return predict_over_http(
-                    request, servable, timer, place.budget, max_body_bytes=self._max_body_bytes, deadline=deadline
+                    request, servable, timer, place, max_body_bytes=self._max_body_bytes, deadline=deadline
                 )
             with timer.phase("decode"):
                 body = inflate(request, self._max_body_bytes, place.budget)

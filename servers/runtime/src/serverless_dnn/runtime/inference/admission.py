@@ -5,12 +5,18 @@ One admission stands in front of all protocols of a server. A request holds its 
 
 import threading
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from types import TracebackType
 from typing import Self
 
 from serverless_dnn.protos.budget import DecodeBudget
-from serverless_dnn.runtime.errors import ResourceExhaustedError, UnavailableError
+from serverless_dnn.runtime.deadline import Deadline
+from serverless_dnn.runtime.errors import DeadlineExceededError, ResourceExhaustedError, UnavailableError
+from serverless_dnn.runtime.timing import PhaseTimer
+
+_LARGE_BYTES = 1 << 20
 
 
 class Admission:
@@ -31,6 +37,7 @@ class Admission:
         self._memory_bytes = memory_bytes
         self._max_bytes = max_bytes
         self._lock = threading.Lock()
+        self._large_text = threading.Semaphore()
         self._taken_bytes = 0
         self._draining = False
         self._last_refused_ns = 0
@@ -95,6 +102,31 @@ class Admission:
             self._taken_bytes -= size_bytes
             self.answered += 1
 
+    @contextmanager
+    def alone_if_large(self, size_bytes: int, timer: PhaseTimer, deadline: Deadline) -> Iterator[None]:
+        """Read or print a large text alone: Python would do no two of them faster, and probes would wait for both.
+
+        Args:
+            size_bytes: How large it is.
+            timer: Takes the time waited (``queue``).
+            deadline: Until when to wait.
+
+        Raises:
+            DeadlineExceededError: Others took too long.
+        """
+        if size_bytes < _LARGE_BYTES:
+            yield
+            return
+        begin_ns = time.perf_counter_ns()
+        is_free = self._large_text.acquire(timeout=deadline.left_s())
+        timer.add("queue", time.perf_counter_ns() - begin_ns)
+        if not is_free:
+            raise DeadlineExceededError("the deadline passed before other large texts were read")
+        try:
+            yield
+        finally:
+            self._large_text.release()
+
     def refuse_new(self) -> None:
         """Refuse every request from now on."""
         with self._lock:
@@ -147,10 +179,11 @@ class Place:
     """A request's place; a context that releases it.
 
     Attributes:
+        admission: What gave it.
         budget: What the request may take.
     """
 
-    _admission: Admission
+    admission: Admission
     budget: DecodeLimit
     _released: bool = field(default=False)
 
@@ -158,7 +191,7 @@ class Place:
         """Give the place and the memory back; only the first time counts."""
         if not self._released:
             self._released = True
-            self._admission.give_back(self.budget.held_bytes)
+            self.admission.give_back(self.budget.held_bytes)
 
     def __enter__(self) -> Self:
         return self

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from serverless_dnn.runtime import collector
 from serverless_dnn.runtime.cpus import effective_cpus
 from serverless_dnn.runtime.deadline import FOREVER, Deadline
 from serverless_dnn.runtime.engines.base import EngineInfo
@@ -64,7 +65,7 @@ class TensorFlowModel:
                 f"{options.precision} with --graph {options.graph}"
             )
         os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
-        with instance.starting("import"):
+        with instance.starting("import"), collector.paused():
             import tensorflow as tf
         threads = options.threads or effective_cpus()
         _set_threads(tf, threads)
