@@ -4,6 +4,8 @@ import logging
 import os
 import re
 from collections.abc import Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -65,8 +67,8 @@ class TensorFlowModel:
                 f"{options.precision} with --graph {options.graph}"
             )
         os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
-        with instance.starting("import"), collector.paused():
-            import tensorflow as tf
+        with instance.starting("import"):
+            tf = _import_tensorflow()
         threads = options.threads or effective_cpus()
         _set_threads(tf, threads)
         self._tf = tf
@@ -98,6 +100,16 @@ class TensorFlowModel:
         except self._tf.errors.OpError as error:
             raise _serving_error(error.error_code, error.message) from error
         return {alias: _array(value) for alias, value in outputs.items()}
+
+
+def _import_tensorflow() -> Any:
+    """Import TensorFlow in a thread of its own.
+
+    It keeps exceptions that it met on the way, these keep the frames of all callers, and those what is in them: the first
+    model that was loaded.
+    """
+    with ThreadPoolExecutor(1) as thread, collector.paused():
+        return thread.submit(import_module, "tensorflow").result()
 
 
 def _load(
