@@ -105,8 +105,8 @@ class TensorFlowModel:
 def _import_tensorflow() -> Any:
     """Import TensorFlow in a thread of its own.
 
-    It keeps exceptions that it met on the way, these keep the frames of all callers, and those what is in them: the first
-    model that was loaded.
+    It keeps exceptions that it met on the way, these keep the frames of all callers, and those what is in them: the
+    first model that was loaded.
     """
     with ThreadPoolExecutor(1) as thread, collector.paused():
         return thread.submit(import_module, "tensorflow").result()
