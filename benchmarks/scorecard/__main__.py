@@ -1,4 +1,4 @@
-"""Measure every bar of speed in one run: `hatch run scorecard [NAME...] [--json FILE]`.
+"""Measure every bar of speed in one run: `hatch run scorecard [NAME...] [--quick] [--json FILE]`.
 
 Each row prints as one JSON line on stdout; a table of all follows on stderr. Run it on a machine that does nothing
 else.
@@ -8,7 +8,7 @@ import json
 import os
 import sys
 from collections.abc import Callable, Iterator
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from itertools import chain
 from pathlib import Path
 
@@ -22,26 +22,43 @@ from engine_rows import engine_rows, thread_rows
 from overhead_rows import client_rows, overhead_rows
 from peer_rows import floor_rows, peer_rows
 from platform_rows import cold_rows, serve_rows
+from probe_rows import probe_rows
 from rich.console import Console
+from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
-from rows import Row
+from rows import Effort, Row
 
 from serverless_dnn.bench.experiment import export_if_missing
 from serverless_dnn.bench.machine import describe_machine, git_revision, package_versions
 from serverless_dnn.models.registry import MODELS
 
-_GROUPS: dict[str, Callable[[Path], Iterator[Row]]] = {
-    "codec": lambda _models: codec_rows(),
-    "wire": lambda _models: wire_rows(),
-    "client": lambda _models: client_rows(),
-    "overhead": lambda _models: overhead_rows(),
-    "engine": lambda models: chain(engine_rows(models), app_rows(models)),
-    "threads": thread_rows,
-    "serve": serve_rows,
-    "cold": cold_rows,
-    "batching": batching_rows,
-    "floor": lambda _models: floor_rows(),
-    "peer": peer_rows,
+
+@dataclass(frozen=True)
+class Group:
+    """Rows that are measured together.
+
+    Attributes:
+        rows: Measures them.
+        seconds: What that takes on two cores, thoroughly and quickly; for telling how much is left.
+    """
+
+    rows: Callable[[Path, Effort], Iterator[Row]]
+    seconds: tuple[int, int]
+
+
+_GROUPS: dict[str, Group] = {
+    "codec": Group(lambda _models, effort: codec_rows(effort), (30, 8)),
+    "wire": Group(lambda _models, _effort: wire_rows(), (2, 2)),
+    "client": Group(lambda _models, effort: client_rows(effort), (3, 2)),
+    "overhead": Group(lambda _models, effort: overhead_rows(effort), (12, 6)),
+    "engine": Group(lambda models, effort: chain(engine_rows(models, effort), app_rows(models, effort)), (300, 130)),
+    "threads": Group(thread_rows, (90, 15)),
+    "serve": Group(serve_rows, (480, 70)),
+    "cold": Group(cold_rows, (200, 60)),
+    "probe": Group(probe_rows, (50, 15)),
+    "batching": Group(batching_rows, (420, 60)),
+    "floor": Group(lambda _models, effort: floor_rows(effort), (20, 6)),
+    "peer": Group(peer_rows, (420, 60)),
 }
 
 
@@ -57,16 +74,17 @@ _GROUPS: dict[str, Callable[[Path], Iterator[Row]]] = {
     type=click.Path(path_type=Path),
     help="The exported models; Keras applications are kept in a folder beside it, whose name ends in -keras.",
 )
-def main(names: tuple[str, ...], json_path: Path | None, models_dir: Path) -> None:
+@click.option("--quick", is_flag=True, help="Measure every row, with few rounds: a first look in some minutes.")
+def main(names: tuple[str, ...], json_path: Path | None, models_dir: Path, *, quick: bool) -> None:
     """Measure the rows of the groups NAME, all by default.
 
-    The groups are codec, wire, client, overhead, engine, threads, serve, cold, batching, floor and peer. Group engine
-    has the paper's models and ten stock Keras applications.
+    The groups are codec, wire, client, overhead, engine, threads, serve, cold, probe, batching, floor and peer. Group
+    engine has the paper's models and ten stock Keras applications.
     """
     if unknown := set(names) - set(_GROUPS):
         raise click.BadParameter(f"there are no rows {', '.join(sorted(unknown))}; there are {', '.join(_GROUPS)}")
     chosen = [group for group in _GROUPS if not names or group in names]
-    if {"engine", "threads", "serve", "cold", "batching", "peer"} & set(chosen):
+    if {"engine", "threads", "serve", "cold", "probe", "batching", "peer"} & set(chosen):
         for model in MODELS:
             export_if_missing(model, models_dir)
     rows: list[Row] = []
@@ -74,11 +92,22 @@ def main(names: tuple[str, ...], json_path: Path | None, models_dir: Path) -> No
         json.dumps({"machine": describe_machine(), "packages": package_versions(), "git_revision": git_revision()})
     ]
     print(lines[0], flush=True)
-    for group in chosen:
-        for row in _GROUPS[group](models_dir.resolve()):
-            rows.append(row)
-            lines.append(json.dumps(asdict(row)))
-            print(lines[-1], flush=True)
+    console = Console(stderr=True)
+    seconds = {group: _GROUPS[group].seconds[quick] for group in chosen}
+    columns = (TextColumn("{task.description}"), BarColumn(), TimeElapsedColumn(), TextColumn("{task.fields[left]}"))
+    with Progress(*columns, console=console, disable=not console.is_terminal) as progress:
+        task = progress.add_task("", total=sum(seconds.values()), left="")
+        for number, group in enumerate(chosen, 1):
+            left_s = sum(seconds[later] for later in chosen[number - 1 :])
+            about = f"about {max(1, round(left_s / 60))} min left"
+            progress.update(task, description=f"{number}/{len(chosen)} {group}", left=about)
+            if not console.is_terminal:
+                console.print(f"{number}/{len(chosen)} {group}, {about}")
+            for row in _GROUPS[group].rows(models_dir.resolve(), Effort(quick)):
+                rows.append(row)
+                lines.append(json.dumps(asdict(row)))
+                print(lines[-1], flush=True)
+            progress.advance(task, seconds[group])
     if json_path is not None:
         aside = json_path.with_name(f"{json_path.name}.partial")
         aside.write_text("\n".join(lines) + "\n", encoding="utf-8")

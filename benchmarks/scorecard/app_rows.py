@@ -7,28 +7,29 @@ from pathlib import Path
 
 from engine_process import Rounds, Side, time_engines
 from keras_apps import APPS, build_app_if_missing
-from rows import Row, quartiles, ratio_row
+from rows import Effort, Row, quartiles, ratio_row
 
 from serverless_dnn.runtime.settings import EngineOptions
 
 _BAR = 1.5
 _SIDES = {"tensorflow": EngineOptions(name="tensorflow"), "ours": EngineOptions(name="auto")}
-_ROUNDS = Rounds(predictions=3, counted=5, warm_up=1)
 
 
-def app_rows(models: Path, names: Iterable[str] = APPS) -> Iterator[Row]:
+def app_rows(models: Path, effort: Effort, names: Iterable[str] = APPS) -> Iterator[Row]:
     """``engine.apps.<application>``, which have no bar, and ``engine.apps.openvino_f32``, their geometric mean.
 
     Args:
         models: A folder of the exported models; the applications are kept beside it.
+        effort: How long to measure.
         names: The applications.
     """
     folder = models.with_name(f"{models.name}-keras")
     # All before the first is measured, and none while one is.
     version_folders = {name: build_app_if_missing(name, folder) for name in names}
+    rounds = Rounds(predictions=effort.of(3, 1), counted=effort.of(5, 3), warm_up=1)
     rows, ratios, elsewhere = [], [], []
     for name, version_folder in version_folders.items():
-        timed = time_engines(version_folder, "", _SIDES, _ROUNDS)
+        timed = time_engines(version_folder, "", _SIDES, rounds)
         reference, ours = timed["tensorflow"], timed["ours"]
         if ours.engine != "openvino":
             elsewhere.append(f"; {name}: {ours.engine}, {ours.reason}")
@@ -44,7 +45,7 @@ def app_rows(models: Path, names: Iterable[str] = APPS) -> Iterator[Row]:
         "pass" if value >= _BAR else "short",
         "x",
         quartiles([statistics.geometric_mean(of_round) for of_round in zip(*ratios, strict=True)]),
-        _ROUNDS.counted,
+        rounds.counted,
         f"geometric mean over {len(rows)} Keras applications with engine auto, batch 1{''.join(elsewhere)}",
     )
 

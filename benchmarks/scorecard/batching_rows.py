@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import grpc
-from rows import Row, quartiles
+from rows import Effort, Row, quartiles
 
 from serverless_dnn.bench.processes import start_server
 from serverless_dnn.client.grpc_client import PREDICT, GrpcOptions
@@ -19,17 +19,17 @@ from serverless_dnn.models.registry import MODELS
 from serverless_dnn.models.workload import make_request
 
 _CONCURRENCIES = (1, 8, 40)
-_ROUNDS = 3
 # Requests of one round, so that a round takes about as long for every model; at least one for each caller.
 _REQUESTS = {"mobilenet_v1": 240, "inception_v3": 40, "yolo_v5s": 24, "bert_base": 8}
 _PARAMETERS = "max_batch_size { value: 8 } max_enqueued_batches { value: 100 } allowed_batch_sizes: [1, 2, 4, 8]"
 
 
-def batching_rows(models: Path) -> Iterator[Row]:
+def batching_rows(models: Path, effort: Effort) -> Iterator[Row]:
     """``batching.cloudrun.<model>.<concurrency>``: requests a second with batching, of those without.
 
     Args:
         models: A folder of the exported models.
+        effort: How long to measure.
     """
     for model in MODELS:
         with ExitStack() as running:
@@ -58,15 +58,16 @@ def batching_rows(models: Path) -> Iterator[Row]:
                 calls[side] = channel.unary_unary(PREDICT)
             body = encode_request(ModelAddress(model), make_request(model))
             for concurrency in _CONCURRENCIES:
-                yield _measure(model, calls, body, concurrency)
+                yield _measure(model, calls, body, concurrency, effort)
 
 
-def _measure(model: str, calls: dict[str, Any], body: bytes, concurrency: int) -> Row:
-    requests = max(concurrency, _REQUESTS[model])
+def _measure(model: str, calls: dict[str, Any], body: bytes, concurrency: int, effort: Effort) -> Row:
+    rounds, warm_up = effort.of(3, 1), effort.of(1, 0)
+    requests = max(concurrency, _REQUESTS[model] // effort.of(1, 4))
     rates: dict[str, list[float]] = {side: [] for side in calls}
     latencies: dict[str, list[float]] = {side: [] for side in calls}
     with ThreadPoolExecutor(concurrency) as threads:
-        for number in range(1 + _ROUNDS):
+        for number in range(warm_up + rounds):
             for side, call in calls.items():
 
                 def timed(_: int, call: Any = call) -> float:
@@ -76,7 +77,7 @@ def _measure(model: str, calls: dict[str, Any], body: bytes, concurrency: int) -
 
                 begin_ns = time.perf_counter_ns()
                 took = list(threads.map(timed, range(requests)))
-                if number:
+                if number >= warm_up:
                     rates[side].append(requests / ((time.perf_counter_ns() - begin_ns) / 1e9))
                     latencies[side] += took
     on, off = (statistics.median(rates[side]) for side in ("on", "off"))
@@ -86,4 +87,4 @@ def _measure(model: str, calls: dict[str, Any], body: bytes, concurrency: int) -
         f"p50 {p50['on']:.3g} ms / {p50['off']:.3g} ms"
     )
     spread = quartiles([one / other for one, other in zip(rates["on"], rates["off"], strict=True)])
-    return Row(f"batching.cloudrun.{model}.{concurrency}", on / off, 1.0, "n/a", "x", spread, _ROUNDS, note)
+    return Row(f"batching.cloudrun.{model}.{concurrency}", on / off, 1.0, "n/a", "x", spread, rounds, note)

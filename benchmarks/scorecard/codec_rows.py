@@ -4,24 +4,30 @@ import json
 from collections.abc import Iterator
 
 import numpy as np
-from rows import Row, interleave, ratio_row
+from rows import Effort, Row, interleave, ratio_row
 
 from serverless_dnn.models.registry import MODELS
 from serverless_dnn.models.wire import measure_request
 from serverless_dnn.models.workload import make_request
+from serverless_dnn.protos.budget import DecodeBudget
 from serverless_dnn.protos.v1 import signature_pb2, tensor_pb2
 from serverless_dnn.runtime.codecs.rest_json import decode_predict_json, encode_predict_json
 from serverless_dnn.runtime.saved_model.signature import Signature, TensorSpec
 
-_ROUNDS = 15
 _MIB = 1 << 20
+_LIMIT = 64 * _MIB
 
 
-def codec_rows() -> Iterator[Row]:
-    """``codec.rest.*``: YOLOv5's tensors, encoded and decoded."""
+def codec_rows(effort: Effort) -> Iterator[Row]:
+    """``codec.rest.*``: YOLOv5's tensors, encoded and decoded.
+
+    Args:
+        effort: How long to measure.
+    """
     picture = make_request("yolo_v5s")["input"]
     spec = TensorSpec("input", tensor_pb2.DT_FLOAT, (None, 640, 640, 3), "input:0")
     signature = Signature("serving_default", "", {"input": spec}, {}, signature_pb2.SignatureDef())
+    signatures = {signature.name: signature}
     boxes = np.random.default_rng(0).random((1, 25200, 85), np.float32)
     theirs = json.dumps({"instances": picture.tolist()}).encode()
     ours = encode_predict_json({"input": picture}, by_row=True).replace(b'"predictions"', b'"instances"')
@@ -30,10 +36,11 @@ def codec_rows() -> Iterator[Row]:
             "encode stdlib": lambda: json.dumps({"predictions": boxes.tolist()}).encode(),
             "encode": lambda: encode_predict_json({"predictions": boxes}, by_row=True),
             "decode stdlib": lambda: np.array(json.loads(theirs)["instances"], np.float32),
-            "decode": lambda: decode_predict_json(ours, lambda _name: signature),
-            "decode theirs": lambda: decode_predict_json(theirs, lambda _name: signature),
+            "decode": lambda: decode_predict_json(ours, signatures, DecodeBudget(_LIMIT)),
+            "decode theirs": lambda: decode_predict_json(theirs, signatures, DecodeBudget(_LIMIT)),
         },
-        _ROUNDS,
+        effort.of(15, 3),
+        effort.of(2, 1),
     )
     note = "stdlib json + numpy / ours, boxes 1x25200x85"
     yield ratio_row("codec.rest.encode", timed["encode stdlib"], timed["encode"], 10, note)

@@ -11,16 +11,14 @@ from pathlib import Path
 import grpc
 import numpy as np
 from identity_model import SIZES, save_identity
-from rows import Row, quartiles, ratio_row
+from rows import Effort, Row, quartiles, ratio_row
 
 from serverless_dnn.bench.platforms.base import DeployOptions
 from serverless_dnn.bench.platforms.cloudrun import LocalCloudRun
 from serverless_dnn.bench.processes import start_server
 from serverless_dnn.client.messages import ModelAddress, encode_request
 
-_ROUNDS = 200
 _OPTIONS = [("grpc.max_receive_message_length", -1), ("grpc.max_send_message_length", -1)]
-_IMPORTS = 7
 
 _ECHO = """
 import asyncio, json, os
@@ -45,8 +43,12 @@ asyncio.run(main())
 """
 
 
-def overhead_rows() -> Iterator[Row]:
-    """``overhead.cloudrun.<bytes>``: p50 of an identity model, of that of the echo, over one channel each."""
+def overhead_rows(effort: Effort) -> Iterator[Row]:
+    """``overhead.cloudrun.<bytes>``: p50 of an identity model, of that of the echo, over one channel each.
+
+    Args:
+        effort: How long to measure.
+    """
     with tempfile.TemporaryDirectory() as folder:
         root = Path(folder)
         identity = save_identity(root / "identity")
@@ -64,7 +66,7 @@ def overhead_rows() -> Iterator[Row]:
                 for label, count in SIZES.items():
                     body = encode_request(ModelAddress("identity"), {"x": np.ones(count, np.float32)})
                     timed: tuple[list[float], list[float]] = ([], [])
-                    for number in range(20 + _ROUNDS):
+                    for number in range(20 + effort.of(200, 60)):
                         for side, call in enumerate((predict, bare)):
                             begin_ns = time.perf_counter_ns()
                             call(body)
@@ -77,8 +79,12 @@ def overhead_rows() -> Iterator[Row]:
             echo.stop(0)
 
 
-def client_rows() -> Iterator[Row]:
-    """``client.import.*``: a new process that makes a gRPC client."""
+def client_rows(effort: Effort) -> Iterator[Row]:
+    """``client.import.*``: a new process that makes a gRPC client.
+
+    Args:
+        effort: How long to measure.
+    """
     code = (
         "import time; begin = time.perf_counter()\n"
         "from serverless_dnn.client import connect\n"
@@ -89,7 +95,7 @@ def client_rows() -> Iterator[Row]:
     )
     runs = [
         json.loads(subprocess.run([sys.executable, "-c", code], check=True, capture_output=True).stdout)
-        for _ in range(_IMPORTS)
+        for _ in range(effort.of(7, 3))
     ]
     for index, (name, bar, unit) in enumerate((("client.import", 0.25, "s"), ("client.import.memory", 60.0, "MB"))):
         values = sorted(run[index] for run in runs)

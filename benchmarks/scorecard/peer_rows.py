@@ -11,7 +11,7 @@ import numpy as np
 from identity_model import SIZES, save_identity
 from peer_calls import MODEL, PREDICT, Call, Payload
 from peer_servers import PEERS, Peer, PeerError, find_command, first_answer, guarded, start_peer
-from rows import Row, interleave, quartiles, ratio_row
+from rows import Effort, Row, interleave, quartiles, ratio_row
 
 from serverless_dnn.bench.experiment import MAX_DIFFERENCE
 from serverless_dnn.bench.platforms.base import DeployOptions
@@ -22,19 +22,18 @@ _BAR = 1.5
 _CONCURRENCY = 8
 _MODEL = "mobilenet_v1"
 _TURN = 10
-_MAX_TURNS, _MIN_TURNS = 30, 4
-_LATENCY_S = 8.0
-_THROUGHPUT_ROUNDS = 7
+_MAX_TURNS, _MIN_TURNS = 30, 2
 _THROUGHPUT_ROUND_S = 1.0
 _MAX_REQUESTS = 800
 _FLOOR_REQUESTS = 2000
 
 
-def peer_rows(models: Path) -> Iterator[Row]:
+def peer_rows(models: Path, effort: Effort) -> Iterator[Row]:
     """``peer.<name>.<model-or-size>.<latency|throughput>``.
 
     Args:
         models: A folder of the exported models.
+        effort: How long to measure.
     """
     with tempfile.TemporaryDirectory() as folder:
         root = Path(folder)
@@ -45,12 +44,14 @@ def peer_rows(models: Path) -> Iterator[Row]:
             try:
                 command = find_command(peer)
                 for number, (model_folder, sent) in enumerate(payloads.items()):
-                    yield from _compare(peer, command, model_folder, sent, root / f"{peer.name}-{number}")
+                    yield from _compare(peer, command, model_folder, sent, root / f"{peer.name}-{number}", effort)
             except PeerError as error:
                 yield Row(f"peer.{peer.name}", None, _BAR, "n/a", "x", None, 0, str(error))
 
 
-def _compare(peer: Peer, command: str, folder: Path, payloads: list[Payload], work: Path) -> Iterator[Row]:
+def _compare(
+    peer: Peer, command: str, folder: Path, payloads: list[Payload], work: Path, effort: Effort
+) -> Iterator[Row]:
     work.mkdir()
     with ExitStack() as running:
         process, address = start_peer(running, peer, command, folder, work)
@@ -62,7 +63,7 @@ def _compare(peer: Peer, command: str, folder: Path, payloads: list[Payload], wo
                 expected, found = PREDICT.decode(ours()), peer.protocol.decode(first_answer(process, theirs))
                 if expected.shape != found.shape or not np.allclose(expected, found, rtol=0, atol=MAX_DIFFERENCE):
                     raise PeerError(f"its answer to {payload.label} is not ours: {found[:5]}, not {expected[:5]}")
-                yield from _measure(f"peer.{peer.name}.{payload.label}", peer.title, ours, guarded(theirs))
+                yield from _measure(f"peer.{peer.name}.{payload.label}", peer.title, ours, guarded(theirs), effort)
 
 
 def _start_ours(running: ExitStack, folder: Path, work: Path) -> str:
@@ -72,11 +73,11 @@ def _start_ours(running: ExitStack, folder: Path, work: Path) -> str:
     return server.url.removeprefix("grpc://")
 
 
-def _measure(name: str, title: str, ours: Call, theirs: Call) -> Iterator[Row]:
+def _measure(name: str, title: str, ours: Call, theirs: Call, effort: Effort) -> Iterator[Row]:
     sides = {"theirs": theirs, "ours": ours}
     tried = interleave(sides, 3)
     theirs_s = statistics.median(tried["theirs"])
-    turns = int(_LATENCY_S / _TURN / (theirs_s + statistics.median(tried["ours"])))
+    turns = int(effort.of(8, 1) / _TURN / (theirs_s + statistics.median(tried["ours"])))
     timed: dict[str, list[float]] = {side: [] for side in sides}
     for _ in range(min(max(turns, _MIN_TURNS), _MAX_TURNS)):
         for side, call in sides.items():
@@ -88,7 +89,7 @@ def _measure(name: str, title: str, ours: Call, theirs: Call) -> Iterator[Row]:
     requests = min(max(int(_THROUGHPUT_ROUND_S / theirs_s), 2 * _CONCURRENCY), _MAX_REQUESTS)
     with ThreadPoolExecutor(_CONCURRENCY) as threads:
         bursts = {side: lambda call=call: _burst(threads, call, requests) for side, call in sides.items()}
-        rounds = interleave(bursts, _THROUGHPUT_ROUNDS, warm_up=1)
+        rounds = interleave(bursts, effort.of(7, 1), warm_up=effort.of(1, 0))
     each = {side: [seconds / requests for seconds in values] for side, values in rounds.items()}
     note = f"a request's share of the time in {title} / in sdnn-cloudrun, concurrency {_CONCURRENCY}"
     yield ratio_row(f"{name}.throughput", each["theirs"], each["ours"], _BAR, note)
@@ -99,15 +100,19 @@ def _burst(threads: ThreadPoolExecutor, call: Call, requests: int) -> None:
         pass
 
 
-def floor_rows() -> Iterator[Row]:
-    """``floor.cloudrun.null``: our server with a model that returns the one number it gets; nothing can be faster."""
+def floor_rows(effort: Effort) -> Iterator[Row]:
+    """``floor.cloudrun.null``: our server with a model that returns the one number it gets; nothing can be faster.
+
+    Args:
+        effort: How long to measure.
+    """
     with tempfile.TemporaryDirectory() as folder, ExitStack() as running:
         root = Path(folder)
         address = _start_ours(running, save_identity(root / "identity"), root)
         call = PREDICT.open(running, address, Payload("null", "x", np.ones(1, np.float32)))
-        latencies = interleave({"ours": call}, 1000, warm_up=100)["ours"]
+        latencies = interleave({"ours": call}, effort.of(1000, 200), warm_up=100)["ours"]
         with ThreadPoolExecutor(_CONCURRENCY) as threads:
-            rounds = interleave({"ours": lambda: _burst(threads, call, _FLOOR_REQUESTS)}, _THROUGHPUT_ROUNDS)["ours"]
+            rounds = interleave({"ours": lambda: _burst(threads, call, _FLOOR_REQUESTS)}, effort.of(7, 2))["ours"]
     values = {
         "latency": ([seconds * 1e3 for seconds in latencies], "ms", "p50 of an identity model of one float"),
         "throughput": (

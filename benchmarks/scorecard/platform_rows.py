@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import psutil
-from rows import Row, ratio_row
+from rows import Effort, Row, ratio_row
 
 from serverless_dnn.bench.experiment import PLATFORMS
 from serverless_dnn.bench.platforms.base import Deployment, DeployOptions
@@ -20,8 +20,6 @@ from serverless_dnn.runtime.saved_model.signature import read_signatures
 from serverless_dnn.runtime.settings import EngineOptions
 from serverless_dnn.runtime.timing import Instance
 
-_COLD_ROUNDS = 3
-_SERVE_ROUNDS = 3
 _CONCURRENCY = 8
 _SERVE_BARS = {"cloudrun": (0.85, 0.95), "sagemaker": (0.75, 0.9), "lambda": (0.6, 0.9)}
 # Their requests fit the 4 MiB and 6 MB that SageMaker and Lambda take; YOLOv5's picture does not.
@@ -45,11 +43,12 @@ def _connect(deployment: Deployment, model: str) -> Client:
     return connect(deployment.url, model, options)
 
 
-def cold_rows(models: Path) -> Iterator[Row]:
+def cold_rows(models: Path, effort: Effort) -> Iterator[Row]:
     """``cold.<platform>.<model>``: from a request without an instance to its answer.
 
     Args:
         models: A folder of the exported models.
+        effort: How long to measure.
     """
     with tempfile.TemporaryDirectory() as cache:
         for platform in PLATFORMS:
@@ -58,7 +57,7 @@ def cold_rows(models: Path) -> Iterator[Row]:
                     continue
                 timed: dict[str, list[float]] = {"tensorflow": [], "openvino": []}
                 _first_answer(platform, model, models, "openvino", Path(cache))
-                for _ in range(_COLD_ROUNDS):
+                for _ in range(effort.of(3, 1)):
                     timed["tensorflow"].append(_first_answer(platform, model, models, "tensorflow", None))
                     timed["openvino"].append(_first_answer(platform, model, models, "openvino", Path(cache)))
                 note = "TensorFlow's first answer / OpenVINO's with a filled cache"
@@ -75,33 +74,34 @@ def _first_answer(platform: str, model: str, models: Path, engine: str, cache: P
         return (time.perf_counter_ns() - begin_ns) / 1e9
 
 
-def serve_rows(models: Path) -> Iterator[Row]:
+def serve_rows(models: Path, effort: Effort) -> Iterator[Row]:
     """``serve.<platform>.<model>``: CPU time of a prediction in the bare engine, of that of a request in the server.
 
     Args:
         models: A folder of the exported models.
+        effort: How long to measure.
     """
     for platform, (small, others) in _SERVE_BARS.items():
         for model in MODELS:
             if (platform, model) in _TOO_LARGE:
                 continue
-            requests = 400 if model == "mobilenet_v1" else 40
+            requests = (400 if model == "mobilenet_v1" else 40) // effort.of(1, 5)
             with _deployed(platform, model, models, "openvino", None) as deployment:
                 deployment.ensure_instance()
                 with _connect(deployment, model) as client:
-                    bare, served = _cpu_times(client, model, models, requests)
+                    bare, served = _cpu_times(client, model, models, requests, effort.of(3, 1))
             bar = small if model == "mobilenet_v1" else others
             note = f"CPU time of a prediction in the engine / of a request in the server, concurrency {_CONCURRENCY}"
             yield ratio_row(f"serve.{platform}.{model}", bare, served, bar, note)
 
 
-def _cpu_times(client: Client, model: str, models: Path, requests: int) -> tuple[list[float], list[float]]:
+def _cpu_times(client: Client, model: str, models: Path, requests: int, rounds: int) -> tuple[list[float], list[float]]:
     folder, inputs = models / model / "1", make_request(model)
     signatures = read_signatures(folder)
     engine = load_model(folder, signatures, EngineOptions(name="openvino"), Instance())
     bare, served = [], []
     with ThreadPoolExecutor(_CONCURRENCY) as threads:
-        for number in range(1 + _SERVE_ROUNDS):
+        for number in range(1 + rounds):
             begin = time.process_time()
             for _ in range(requests):
                 engine.run(signatures["serving_default"], inputs)

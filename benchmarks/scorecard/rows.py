@@ -34,6 +34,26 @@ class Row:
     note: str
 
 
+@dataclass(frozen=True)
+class Effort:
+    """How long to measure.
+
+    Attributes:
+        is_quick: Few rounds, for a first look: spreads are wide, and verdicts close to a bar may change.
+    """
+
+    is_quick: bool = False
+
+    def of(self, full: int, quick: int) -> int:
+        """One of two numbers of rounds.
+
+        Args:
+            full: For a measurement.
+            quick: For a first look.
+        """
+        return quick if self.is_quick else full
+
+
 def interleave(sides: Mapping[str, Callable[[], object]], rounds: int, warm_up: int = 2) -> dict[str, list[float]]:
     """Time every side once a round, in turn, so that what disturbs the machine disturbs all.
 

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
     from fuzzed_operators.worker import Outcome
 
+pytestmark = pytest.mark.soak
 CALLS, SEED = int(os.environ.get("SDNN_FUZZ_CALLS", "3000")), int(os.environ.get("SDNN_FUZZ_SEED", "1"))
 # Of free sizes, and of numbers that tell whose they are.
 MIXED_UP = "stacked_of_cubes"

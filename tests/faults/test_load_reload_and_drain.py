@@ -68,6 +68,7 @@ def _log(process: Any, message: str) -> list[dict[str, Any]]:
     return [entry for entry in map(json.loads, lines) if entry["message"] == message]
 
 
+@pytest.mark.soak
 @pytest.mark.timeout(240)
 def test_a_minute_of_200_clients_with_rolling_reloads_and_a_sigterm(
     copied_model: Path, start_server: Callable[..., Any], record_property: Callable[[str, object], None]

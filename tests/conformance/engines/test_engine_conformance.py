@@ -15,7 +15,14 @@ if TYPE_CHECKING:
 pytestmark = pytest.mark.timeout(900)
 
 
-@pytest.mark.parametrize("model_name", MODELS)
+# One in so many is compared with every run of the tests, all in the soak.
+_ONE_IN = 12
+
+
+@pytest.mark.parametrize(
+    "model_name",
+    [pytest.param(name, marks=[pytest.mark.soak] if number % _ONE_IN else []) for number, name in enumerate(MODELS)],
+)
 def test_auto_answers_as_tensorflow(model_name: str, verdicts: Mapping[str, "Future[Verdict]"]) -> None:
     verdict = verdicts[model_name].result()
     if verdict.differences:

@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+import pytest
 from corpus import MODELS
 from harness.pool import build_models
 
@@ -40,6 +41,7 @@ def _reached(version_folder: Path) -> set[Entry]:
     return entries
 
 
+@pytest.mark.soak
 def test_every_entry_of_the_list_is_reached(corpus_folder: Path, wanted_models: list[str]) -> None:
     listed: set[Entry] = set()
     for name, operator in OPERATORS.items():
