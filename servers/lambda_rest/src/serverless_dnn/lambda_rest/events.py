@@ -62,7 +62,11 @@ def parse_event(event: Mapping[str, Any], default_path: str) -> HttpRequest:
     """
     kind = event_kind(event)
     if kind is EventKind.DIRECT:
-        return HttpRequest("POST", default_path, headers={"content-type": JSON_TYPE}, body=orjson.dumps(event))
+        try:
+            body = orjson.dumps(event)
+        except TypeError as error:
+            raise InvalidArgumentError(f"the event is not JSON: {error}") from None
+        return HttpRequest("POST", default_path, headers={"content-type": JSON_TYPE}, body=body)
     try:
         if kind is EventKind.HTTP_V2:
             method, path = event["requestContext"]["http"]["method"], event["rawPath"]
