@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from serverless_dnn.protos.v1 import signature_pb2
 from serverless_dnn.runtime.deadline import Deadline
 from serverless_dnn.runtime.engines.base import LoadedModel
 from serverless_dnn.runtime.engines.selection import load_model
@@ -22,9 +23,9 @@ from serverless_dnn.runtime.errors import (
     ResourceExhaustedError,
 )
 from serverless_dnn.runtime.inference.batch_queue import BatchingOptions
-from serverless_dnn.runtime.inference.batching import BatchingRunner
+from serverless_dnn.runtime.inference.batching import BatchingRunner, why_not_batchable
 from serverless_dnn.runtime.inference.batching_parameters import read_batching_parameters
-from serverless_dnn.runtime.saved_model.signature import read_signatures
+from serverless_dnn.runtime.saved_model.signature import Signature, TensorSpec, read_signatures
 from serverless_dnn.runtime.settings import EngineOptions
 from serverless_dnn.runtime.timing import Instance, PhaseTimer
 
@@ -209,3 +210,20 @@ def test_the_parameters_file(tmp_path: Path) -> None:
         read_batching_parameters(path)
     with pytest.raises(NotFoundError, match="cannot read the batching parameters file"):
         read_batching_parameters(tmp_path / "nope")
+
+
+@pytest.mark.parametrize("side", ["inputs", "outputs"])
+@pytest.mark.parametrize(
+    ("shape", "batchable"), [((None, 2), True), ((None,), True), ((2,), False), ((), False), (None, False)]
+)
+def test_calls_share_a_run_only_where_the_signature_says_that_there_are_rows(
+    side: str, shape: tuple[int | None, ...] | None, batchable: bool
+) -> None:
+    tensors = {
+        "inputs": {"x": TensorSpec("x", 1, (None,), "x:0")},
+        "outputs": {"y": TensorSpec("y", 1, (None,), "y:0")},
+    }
+    tensors[side] = {"z": TensorSpec("z", 1, shape, "z:0")}
+    signature = Signature("s", "", tensors["inputs"], tensors["outputs"], signature_pb2.SignatureDef())
+
+    assert (why_not_batchable(signature) == "") == batchable
