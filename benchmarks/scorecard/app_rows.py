@@ -1,4 +1,4 @@
-"""Stock Keras applications with the engine that ``auto`` chooses, against a call of TensorFlow's signature."""
+"""Stock Keras applications on the engine that ``auto`` chooses, against TensorFlow's signature call."""
 
 import statistics
 from collections.abc import Iterable, Iterator
@@ -17,14 +17,14 @@ _ROUNDS = Rounds(predictions=3, counted=5, warm_up=1)
 
 
 def app_rows(models: Path, names: Iterable[str] = APPS) -> Iterator[Row]:
-    """``engine.apps.<application>``, which have no bar, and ``engine.apps.openvino_f32``, their geometric mean.
+    """``engine.apps.<application>``, which have no target, and ``engine.apps.openvino_f32``, their geometric mean.
 
     Args:
-        models: A folder of the exported models; the applications are kept beside it.
+        models: A folder of the exported models; the applications are kept in a sibling folder.
         names: The applications.
     """
     folder = models.with_name(f"{models.name}-keras")
-    # All before the first is measured, and none while one is.
+    # Build all of them up front, so that nothing is built while another is being measured.
     version_folders = {name: build_app_if_missing(name, folder) for name in names}
     rows, ratios, elsewhere = [], [], []
     for name, version_folder in version_folders.items():

@@ -1,4 +1,4 @@
-"""What dynamic batching does for each model at one, eight and forty requests at once, on and off in turn."""
+"""The effect of dynamic batching on each model at concurrency 1, 8 and 40, alternating on and off."""
 
 import statistics
 import tempfile
@@ -20,13 +20,13 @@ from serverless_dnn.models.workload import make_request
 
 _CONCURRENCIES = (1, 8, 40)
 _ROUNDS = 3
-# Requests of one round, so that a round takes about as long for every model; at least one for each caller.
+# Requests per round, chosen so that a round takes about equally long for every model; at least one per caller.
 _REQUESTS = {"mobilenet_v1": 240, "inception_v3": 40, "yolo_v5s": 24, "bert_base": 8}
 _PARAMETERS = "max_batch_size { value: 8 } max_enqueued_batches { value: 100 } allowed_batch_sizes: [1, 2, 4, 8]"
 
 
 def batching_rows(models: Path) -> Iterator[Row]:
-    """``batching.cloudrun.<model>.<concurrency>``: requests a second with batching, of those without.
+    """``batching.cloudrun.<model>.<concurrency>``: requests per second with batching, relative to without.
 
     Args:
         models: A folder of the exported models.
@@ -82,7 +82,7 @@ def _measure(model: str, calls: dict[str, Any], body: bytes, concurrency: int) -
     on, off = (statistics.median(rates[side]) for side in ("on", "off"))
     p50 = {side: statistics.median(latencies[side]) for side in calls}
     note = (
-        f"requests a second with batching of 8 / without: {on:.3g} / {off:.3g}; "
+        f"requests/s with batches of up to 8 / without batching: {on:.3g} / {off:.3g}; "
         f"p50 {p50['on']:.3g} ms / {p50['off']:.3g} ms"
     )
     spread = quartiles([one / other for one, other in zip(rates["on"], rates["off"], strict=True)])

@@ -1,4 +1,4 @@
-"""Engines against a call of TensorFlow's signature, each in a process of its own, in turn."""
+"""Engines against TensorFlow's signature call, each in its own process, alternating."""
 
 from collections.abc import Iterator
 from dataclasses import replace
@@ -20,7 +20,7 @@ _OPTIONS = {
     "openvino_f32": EngineOptions(name="openvino"),
     "openvino_bf16": EngineOptions(name="openvino", precision="bf16"),
 }
-# As many predictions a round that it takes about as long for every model.
+# Predictions per round, chosen so that a round takes about equally long for every model.
 _ROUNDS = {
     name: Rounds(predictions, counted=15, warm_up=2)
     for name, predictions in {"mobilenet_v1": 10, "inception_v3": 3, "yolo_v5s": 2, "bert_base": 1}.items()
@@ -47,7 +47,7 @@ def engine_rows(models: Path) -> Iterator[Row]:
 
 
 def thread_rows(models: Path) -> Iterator[Row]:
-    """``threads.<model>.*``: a prediction with other numbers of threads, against as many as there are CPUs.
+    """``threads.<model>.*``: a prediction with other thread counts, against one thread per CPU.
 
     Args:
         models: A folder of the exported models.

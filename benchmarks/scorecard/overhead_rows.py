@@ -1,4 +1,4 @@
-"""What the gRPC server adds to a bare ``grpc.aio`` echo, and what importing the client takes."""
+"""The gRPC server's overhead over a bare ``grpc.aio`` echo, and the cost of importing the client."""
 
 import json
 import subprocess
@@ -46,7 +46,7 @@ asyncio.run(main())
 
 
 def overhead_rows() -> Iterator[Row]:
-    """``overhead.cloudrun.<bytes>``: p50 of an identity model, of that of the echo, over one channel each."""
+    """``overhead.cloudrun.<bytes>``: p50 of an identity model relative to that of the echo, over one channel each."""
     with tempfile.TemporaryDirectory() as folder:
         root = Path(folder)
         identity = save_identity(root / "identity")
@@ -78,7 +78,7 @@ def overhead_rows() -> Iterator[Row]:
 
 
 def client_rows() -> Iterator[Row]:
-    """``client.import.*``: a new process that makes a gRPC client."""
+    """``client.import.*``: a new process that creates a gRPC client."""
     code = (
         "import time; begin = time.perf_counter()\n"
         "from serverless_dnn.client import connect\n"

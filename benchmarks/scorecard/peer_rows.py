@@ -1,4 +1,4 @@
-"""Our server against other model servers, with the same model, bytes and concurrency; and our server's own floor."""
+"""Our server against other model servers with the same model, bytes and concurrency; and our server's own floor."""
 
 import statistics
 import tempfile
@@ -61,7 +61,7 @@ def _compare(peer: Peer, command: str, folder: Path, payloads: list[Payload], wo
                 theirs = peer.protocol.open(open_calls, address, payload)
                 expected, found = PREDICT.decode(ours()), peer.protocol.decode(first_answer(process, theirs))
                 if expected.shape != found.shape or not np.allclose(expected, found, rtol=0, atol=MAX_DIFFERENCE):
-                    raise PeerError(f"its answer to {payload.label} is not ours: {found[:5]}, not {expected[:5]}")
+                    raise PeerError(f"its answer to {payload.label} differs from ours: {found[:5]}, not {expected[:5]}")
                 yield from _measure(f"peer.{peer.name}.{payload.label}", peer.title, ours, guarded(theirs))
 
 
@@ -80,7 +80,7 @@ def _measure(name: str, title: str, ours: Call, theirs: Call) -> Iterator[Row]:
     timed: dict[str, list[float]] = {side: [] for side in sides}
     for _ in range(min(max(turns, _MIN_TURNS), _MAX_TURNS)):
         for side, call in sides.items():
-            # After its answer a server still frees memory, which must not count as the other's time.
+            # A server still frees memory after responding, which must not be charged to the other side.
             timed[side] += interleave({side: call}, _TURN, warm_up=2)[side]
     note = f"p50 of {title} / of sdnn-cloudrun, one request at a time"
     yield ratio_row(f"{name}.latency", timed["theirs"], timed["ours"], _BAR, note)
@@ -90,7 +90,7 @@ def _measure(name: str, title: str, ours: Call, theirs: Call) -> Iterator[Row]:
         bursts = {side: lambda call=call: _burst(threads, call, requests) for side, call in sides.items()}
         rounds = interleave(bursts, _THROUGHPUT_ROUNDS, warm_up=1)
     each = {side: [seconds / requests for seconds in values] for side, values in rounds.items()}
-    note = f"a request's share of the time in {title} / in sdnn-cloudrun, concurrency {_CONCURRENCY}"
+    note = f"time per request in {title} / in sdnn-cloudrun, concurrency {_CONCURRENCY}"
     yield ratio_row(f"{name}.throughput", each["theirs"], each["ours"], _BAR, note)
 
 
@@ -100,7 +100,7 @@ def _burst(threads: ThreadPoolExecutor, call: Call, requests: int) -> None:
 
 
 def floor_rows() -> Iterator[Row]:
-    """``floor.cloudrun.null``: our server with a model that returns the one number it gets; nothing can be faster."""
+    """``floor.cloudrun.null``: our server with an identity model of one number, the fastest it can possibly be."""
     with tempfile.TemporaryDirectory() as folder, ExitStack() as running:
         root = Path(folder)
         address = _start_ours(running, save_identity(root / "identity"), root)
@@ -119,5 +119,12 @@ def floor_rows() -> Iterator[Row]:
     for kind, (measured, unit, note) in values.items():
         value = statistics.median(measured)
         yield Row(
-            f"floor.cloudrun.null.{kind}", value, 0, "n/a", unit, quartiles(measured), len(measured), f"no bar: {note}"
+            f"floor.cloudrun.null.{kind}",
+            value,
+            0,
+            "n/a",
+            unit,
+            quartiles(measured),
+            len(measured),
+            f"no target: {note}",
         )
