@@ -126,5 +126,5 @@ def floor_rows() -> Iterator[Row]:
             unit,
             quartiles(measured),
             len(measured),
-            f"no target: {note}",
+            f"no bar: {note}",
         )
