@@ -51,7 +51,7 @@ def main() -> None:
     default=".cache/models",
     show_default=True,
     type=click.Path(path_type=Path),
-    help="Model folder.",
+    help="Folder of exported models.",
 )
 @click.option("--runs-dir", default="runs", show_default=True, type=click.Path(path_type=Path), help="Output folder.")
 def run(**options: Any) -> None:
