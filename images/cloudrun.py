@@ -1,4 +1,4 @@
-"""Build the Cloud Run server's image in both flavours, weigh it, start it, and let it answer."""
+"""Build both variants of the Cloud Run server's image, measure their size, start them and smoke-test them."""
 
 import json
 import statistics
@@ -24,7 +24,7 @@ _DOCKERFILE = _ROOT / "servers" / "cloudrun_grpc" / "Dockerfile"
 _FLAVOURS = ("openvino", "tensorflow")
 _DEBIAN_BASE = "sdnn-debian-base:bookworm"
 _START_TIMEOUT_S = 120.0
-# Cloud Run kills 10 s after SIGTERM (https://cloud.google.com/run/docs/container-contract).
+# Cloud Run sends SIGKILL 10 s after SIGTERM (https://cloud.google.com/run/docs/container-contract).
 _STOP_TIMEOUT_S = 10.0
 
 
@@ -33,9 +33,9 @@ class Start:
     """One start of an image.
 
     Attributes:
-        cold_start_ms: From starting the process to having the first answer.
-        phases_ms: What the server says of it.
-        engine: What ran the model.
+        cold_start_ms: From starting the process to the first response.
+        phases_ms: The server's own breakdown.
+        engine: The engine that ran the model.
         outputs: The shape of each output.
     """
 
@@ -50,10 +50,10 @@ class Start:
 Examples:
   hatch run sdnn-models export mobilenet_v1 exported && hatch run images:cloudrun
   hatch run images:cloudrun --flavour openvino --tag REGION-docker.pkg.dev/PROJECT/dnn/server
-  hatch run images:cloudrun --base debootstrap    # no registry: Debian's packages as the base""",
+  hatch run images:cloudrun --base debootstrap    # without a registry: base image from Debian packages""",
     context_settings={"max_content_width": 120},
 )
-@click.option("--flavour", "flavours", multiple=True, type=click.Choice(_FLAVOURS), help="Which; both by default.")
+@click.option("--flavour", "flavours", multiple=True, type=click.Choice(_FLAVOURS), help="Repeatable; both by default.")
 @click.option(
     "--models",
     default="exported",
@@ -61,11 +61,11 @@ Examples:
     type=click.Path(path_type=Path, exists=True, file_okay=False),
     help="A folder of models, MODEL/VERSION/saved_model.pb, inside this repository.",
 )
-@click.option("--tag", default="sdnn-cloudrun", show_default=True, help="The image's name; the flavour is its tag.")
-@click.option("--base", help="The base image, or debootstrap to make one; the Dockerfile's own by default.")
-@click.option("--mirror", default="http://deb.debian.org/debian", show_default=True, help="Debian's, for debootstrap.")
+@click.option("--tag", default="sdnn-cloudrun", show_default=True, help="Image name; the flavour becomes its tag.")
+@click.option("--base", help="Base image, or debootstrap to build one; defaults to the Dockerfile's own.")
+@click.option("--mirror", default="http://deb.debian.org/debian", show_default=True, help="Mirror for debootstrap.")
 @click.option("--precision", default="f32", show_default=True, type=click.Choice(["f32", "bf16"]))
-@click.option("--starts", default=5, show_default=True, type=click.IntRange(0), help="Cold starts; 0 builds alone.")
+@click.option("--starts", default=5, show_default=True, type=click.IntRange(0), help="Cold starts; 0 only builds.")
 def main(
     flavours: tuple[str, ...],
     models: Path,
@@ -75,12 +75,12 @@ def main(
     precision: str,
     starts: int,
 ) -> None:
-    """Build the image with docker, or with buildah where no Docker engine answers; start it and let it answer."""
+    """Build the image with docker, or with buildah if no Docker engine is running; start it and smoke-test it."""
     saved_models = sorted(models.glob("*/*/saved_model.pb"))
     if not saved_models:
         raise click.UsageError(f"no MODEL/VERSION/saved_model.pb in {models}: sdnn-models export mobilenet_v1 {models}")
     if not models.resolve().is_relative_to(_ROOT):
-        raise click.UsageError(f"{models} is not inside {_ROOT}, the build's context: export the models there")
+        raise click.UsageError(f"{models} is not inside {_ROOT}, the build context: export the models there")
     arguments = {
         "MODEL_DIR": str(models.resolve().relative_to(_ROOT)),
         "PRECISION": precision,
@@ -88,7 +88,7 @@ def main(
     try:
         tool = find_tool()
         if base == "debootstrap":
-            click.echo(f"making {_DEBIAN_BASE} from {mirror}", err=True)
+            click.echo(f"building {_DEBIAN_BASE} from {mirror}", err=True)
             build_debian_base(tool, _DEBIAN_BASE, "bookworm", mirror)
             base = f"localhost/{_DEBIAN_BASE}"
         if base is not None:
@@ -105,20 +105,20 @@ def main(
 
 
 def cold_start(tool: ContainerTool, image: str, model: str, inputs: Mapping[str, NDArray[np.generic]]) -> Start:
-    """Start an image, have one prediction, and end it as Cloud Run does.
+    """Start an image, make one prediction, and stop it as Cloud Run does.
 
     Args:
-        tool: Starts it.
+        tool: The tool to start it with.
         image: Its name.
         model: One of its models.
-        inputs: What to predict from.
+        inputs: The inputs of the prediction.
 
     Returns:
-        What it took.
+        What was measured.
 
     Raises:
-        ImageError: The server did not start, or did not end at SIGTERM.
-        ClientError: It did not answer.
+        ImageError: The server did not start, or did not exit on SIGTERM.
+        ClientError: It did not respond.
     """
     with TemporaryDirectory() as folder:
         scratch = Path(folder)
@@ -162,13 +162,13 @@ def _stop(process: subprocess.Popen[bytes], scratch: Path) -> None:
     except subprocess.TimeoutExpired:
         process.kill()
         process.wait()
-        raise ImageError(f"the server did not end within {_STOP_TIMEOUT_S} s of SIGTERM") from None
+        raise ImageError(f"the server did not exit within {_STOP_TIMEOUT_S} s of SIGTERM") from None
     if status != 0:
-        raise ImageError(f"the server ended with status {status}:\n{(scratch / 'log').read_text(errors='replace')}")
+        raise ImageError(f"the server exited with status {status}:\n{(scratch / 'log').read_text(errors='replace')}")
 
 
 def _zeros(path: Path) -> dict[str, NDArray[np.generic]]:
-    """Zeros for every input of a SavedModel; a dimension that may vary is 1."""
+    """Zeros for every input of a SavedModel; dynamic dimensions are 1."""
     graph = saved_model_pb2.SavedModel.FromString(path.read_bytes()).meta_graphs[0]
     signature = graph.signature_def["serving_default"]
     return {
@@ -189,14 +189,12 @@ def _report(image: str, size: ImageSize, starts: list[Start]) -> None:
     if not starts:
         return
     first, last = starts[0], starts[-1]
-    click.echo(f"  answered {len(starts)} times by {first.engine}: {dict(first.outputs)}")
+    click.echo(f"  {len(starts)} responses from {first.engine}: {dict(first.outputs)}")
     median = statistics.median(start.cold_start_ms for start in starts)
     phases = ", ".join(
         f"{name} {dur:.0f}" for name, dur in last.phases_ms.items() if name in ("cold", "import", "load")
     )
-    click.echo(
-        f"  cold start: {first.cold_start_ms:.0f} ms the first time, median {median:.0f} ms ({phases} of the last)"
-    )
+    click.echo(f"  cold start: first {first.cold_start_ms:.0f} ms, median {median:.0f} ms (last: {phases})")
 
 
 if __name__ == "__main__":

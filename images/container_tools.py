@@ -12,10 +12,10 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any, Protocol
 
-# How pip reaches its registry from this machine, which a build step sees only when mounted: over the certificates lies
-# a layer (O) that takes what a package writes there, and is thrown away.
+# This machine's pip registry settings, which build steps see only if they are mounted. The certificates get a throwaway
+# overlay (O) that absorbs whatever packages write there.
 _HOST_NETWORK = {"/etc/pip.conf": "ro", "/etc/ssl/certs": "O"}
-# Mounts are private to the command; the server takes the place of the shell, so that it gets the signals.
+# Mounts are private to the command; the server replaces the shell, so that it receives the signals.
 _READ_ONLY_ROOT = """
 root=$1 scratch=$2 user=$3; shift 3
 mount --bind "$root" "$root"
@@ -34,10 +34,10 @@ class ImageError(Exception):
 
 @dataclass(frozen=True)
 class ImageSize:
-    """What an image weighs.
+    """The size of an image.
 
     Attributes:
-        compressed_bytes: Its layers as a registry keeps them, gzip.
+        compressed_bytes: Its layers as a registry stores them, gzipped.
         unpacked_bytes: Its layers as tar archives.
     """
 
@@ -52,8 +52,8 @@ class ContainerTool(Protocol):
         """Build an image.
 
         Args:
-            dockerfile: Its file.
-            context: The folder it copies from.
+            dockerfile: The Dockerfile.
+            context: The build context.
             tag: Its name.
             arguments: Build arguments.
 
@@ -75,15 +75,15 @@ class ContainerTool(Protocol):
         ...
 
     def command(self, tag: str, scratch: Path, environment: Mapping[str, str]) -> Any:
-        """The command that starts an image's entry point: read-only root, the image's user, this machine's network.
+        """The command that starts an image's entry point: read-only root, the image's user, the host network.
 
         Args:
             tag: The image.
-            scratch: The folder that is ``/tmp`` inside.
-            environment: Variables beside the image's own.
+            scratch: The folder mounted at ``/tmp``.
+            environment: Variables in addition to the image's own.
 
         Returns:
-            A context manager that gives the arguments of the command; the image stays while it is open.
+            A context manager that yields the command's arguments, which are valid while it is open.
         """
         ...
 
@@ -107,7 +107,7 @@ class Docker:
 
 
 class Buildah:
-    """Buildah without a container runtime: steps run in a chroot, as inside a container that may not start others."""
+    """Buildah without a container runtime: steps run in a chroot, which works in containers that cannot nest others."""
 
     def build(self, dockerfile: Path, context: Path, tag: str, arguments: Mapping[str, str]) -> None:
         """Build an image; see ``ContainerTool.build``."""
@@ -134,29 +134,31 @@ class Buildah:
 
 
 def find_tool() -> ContainerTool:
-    """Docker if its engine answers, else buildah.
+    """Docker if its engine is running, otherwise buildah.
 
     Returns:
         The tool.
 
     Raises:
-        ImageError: There is neither.
+        ImageError: Neither is available.
     """
     if shutil.which("docker") and subprocess.run(["docker", "info"], capture_output=True, check=False).returncode == 0:
         return Docker()
     if shutil.which("buildah"):
         return Buildah()
-    raise ImageError("no docker engine answers, and there is no buildah: apt-get install buildah, or start docker")
+    raise ImageError(
+        "no Docker engine is running and buildah is not installed: apt-get install buildah, or start docker"
+    )
 
 
 def build_debian_base(tool: ContainerTool, tag: str, suite: str, mirror: str) -> None:
-    """Make a base image of Debian's packages alone, where no registry can be reached.
+    """Build a base image from Debian packages alone, for when no registry is reachable.
 
     Args:
-        tool: Builds it.
+        tool: The tool to build it with.
         tag: Its name.
-        suite: Debian's release.
-        mirror: Where its packages are.
+        suite: The Debian release.
+        mirror: The Debian mirror.
 
     Raises:
         ImageError: debootstrap is missing or failed.
@@ -176,10 +178,10 @@ def build_debian_base(tool: ContainerTool, tag: str, suite: str, mirror: str) ->
 
 
 def weigh(archive: Path) -> ImageSize:
-    """Weigh an image.
+    """Measure an image's size.
 
     Args:
-        archive: An OCI archive of it (https://github.com/opencontainers/image-spec/blob/main/image-layout.md).
+        archive: Its OCI archive (https://github.com/opencontainers/image-spec/blob/main/image-layout.md).
 
     Returns:
         Its size.
@@ -197,7 +199,7 @@ def weigh(archive: Path) -> ImageSize:
             document = read_json(_blob(document["manifests"][0]["digest"]))
         for layer in document["layers"]:
             is_gzip = layer["mediaType"].endswith("gzip")
-            # 31: a gzip header, and the largest window (zlib.decompressobj)
+            # 31: a gzip header and the largest window (zlib.decompressobj).
             other = zlib.decompressobj(31) if is_gzip else zlib.compressobj(6)
             converted = 0
             file = tar.extractfile(_blob(layer["digest"]))
@@ -224,11 +226,11 @@ def _build_arguments(arguments: Mapping[str, str]) -> list[str]:
 
 
 def _run(command: list[str]) -> str:
-    """Run a command and return what it printed; its diagnostics are shown only when it fails."""
+    """Run a command and return its stdout; diagnostics are shown only if it fails."""
     try:
         return subprocess.run(command, check=True, capture_output=True, text=True).stdout
     except subprocess.CalledProcessError as error:
         tail = "\n".join(f"{error.stdout}\n{error.stderr}".strip().splitlines()[-40:])
         raise ImageError(f"{' '.join(command[:3])} ... failed with status {error.returncode}:\n{tail}") from None
     except FileNotFoundError:
-        raise ImageError(f"there is no {command[0]} on this machine") from None
+        raise ImageError(f"{command[0]} is not installed") from None

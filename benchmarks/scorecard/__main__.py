@@ -1,7 +1,7 @@
 """Measure every bar of speed in one run: `hatch run scorecard [NAME...] [--quick] [--json FILE]`.
 
-Each row prints as one JSON line on stdout; a table of all follows on stderr. Run it on a machine that does nothing
-else.
+Each row is printed as one JSON line on stdout; a table of all rows follows on stderr. Run it on an otherwise idle
+machine.
 """
 
 import json
@@ -65,14 +65,14 @@ _GROUPS: dict[str, Group] = {
 @click.command(epilog="Example: hatch run scorecard codec overhead --json scorecard.jsonl")
 @click.argument("names", nargs=-1, metavar="[NAME]...")
 @click.option(
-    "--json", "json_path", type=click.Path(path_type=Path, dir_okay=False), help="Write the rows there as well."
+    "--json", "json_path", type=click.Path(path_type=Path, dir_okay=False), help="Also write the rows to this file."
 )
 @click.option(
     "--models-dir",
     default=".cache/models",
     show_default=True,
     type=click.Path(path_type=Path),
-    help="The exported models; Keras applications are kept in a folder beside it, whose name ends in -keras.",
+    help="The exported models; Keras applications are kept in a sibling folder with the suffix -keras.",
 )
 @click.option("--quick", is_flag=True, help="Measure every row, with few rounds: a first look in some minutes.")
 def main(names: tuple[str, ...], json_path: Path | None, models_dir: Path, *, quick: bool) -> None:
@@ -82,7 +82,7 @@ def main(names: tuple[str, ...], json_path: Path | None, models_dir: Path, *, qu
     engine has the paper's models and ten stock Keras applications.
     """
     if unknown := set(names) - set(_GROUPS):
-        raise click.BadParameter(f"there are no rows {', '.join(sorted(unknown))}; there are {', '.join(_GROUPS)}")
+        raise click.BadParameter(f"unknown groups {', '.join(sorted(unknown))}; choose from {', '.join(_GROUPS)}")
     chosen = [group for group in _GROUPS if not names or group in names]
     if {"engine", "threads", "serve", "cold", "probe", "batching", "peer"} & set(chosen):
         for model in MODELS:

@@ -1,4 +1,4 @@
-"""Stock Keras applications with the engine that ``auto`` chooses, against a call of TensorFlow's signature."""
+"""Stock Keras applications on the engine that ``auto`` chooses, against TensorFlow's signature call."""
 
 import statistics
 from collections.abc import Iterable, Iterator
@@ -24,7 +24,7 @@ def app_rows(models: Path, effort: Effort, names: Iterable[str] = APPS) -> Itera
         names: The applications.
     """
     folder = models.with_name(f"{models.name}-keras")
-    # All before the first is measured, and none while one is.
+    # Build all of them up front, so that nothing is built while another is being measured.
     version_folders = {name: build_app_if_missing(name, folder) for name in names}
     rounds = Rounds(predictions=effort.of(3, 1), counted=effort.of(5, 3), warm_up=1)
     rows, ratios, elsewhere = [], [], []

@@ -1,4 +1,4 @@
-"""What dynamic batching does for each model at one, eight and forty requests at once, on and off in turn."""
+"""The effect of dynamic batching on each model at concurrency 1, 8 and 40, alternating on and off."""
 
 import statistics
 import tempfile
@@ -83,7 +83,7 @@ def _measure(model: str, calls: dict[str, Any], body: bytes, concurrency: int, e
     on, off = (statistics.median(rates[side]) for side in ("on", "off"))
     p50 = {side: statistics.median(latencies[side]) for side in calls}
     note = (
-        f"requests a second with batching of 8 / without: {on:.3g} / {off:.3g}; "
+        f"requests/s with batches of up to 8 / without batching: {on:.3g} / {off:.3g}; "
         f"p50 {p50['on']:.3g} ms / {p50['off']:.3g} ms"
     )
     spread = quartiles([one / other for one, other in zip(rates["on"], rates["off"], strict=True)])

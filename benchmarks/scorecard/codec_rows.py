@@ -1,4 +1,4 @@
-"""The REST codec against Python's own json with numpy, and the bytes a REST request takes."""
+"""The REST codec against the standard library's json with numpy, and the size of REST requests."""
 
 import json
 from collections.abc import Iterator
@@ -44,20 +44,20 @@ def codec_rows(effort: Effort) -> Iterator[Row]:
     )
     note = "stdlib json + numpy / ours, boxes 1x25200x85"
     yield ratio_row("codec.rest.encode", timed["encode stdlib"], timed["encode"], 10, note)
-    note = "stdlib json + numpy / ours, picture 1x640x640x3, each side its own text"
+    note = "stdlib json + numpy / ours, image 1x640x640x3, each side reading its own JSON"
     yield ratio_row("codec.rest.decode", timed["decode stdlib"], timed["decode"], 10, note)
-    note = "the same, both sides the stdlib's text of 17 digits a number"
+    note = "the same, both sides reading the stdlib's JSON with 17 digits per number"
     yield ratio_row("codec.rest.decode.long", timed["decode stdlib"], timed["decode theirs"], 10, note)
 
 
 def wire_rows() -> Iterator[Row]:
-    """``wire.rest.bytes``: what our JSON takes of the paper's REST input sizes."""
+    """``wire.rest.bytes``: the size of our JSON relative to the paper's REST input sizes."""
     for card in MODELS.values():
         size = measure_request(card).rest / _MIB
         value = size / card.paper.input_rest_mib
         note = f"{size:.3f} MiB / the paper's {card.paper.input_rest_mib} MiB"
         if card.task == "text-classification":
-            reason = f"{note}: whole numbers have no digits to drop, and the paper's figure has one digit"
+            reason = f"{note}: integers have no digits to drop, and the paper's figure has one digit"
             yield Row(f"wire.rest.bytes.{card.name}", value, 0.56, "n/a", "x", None, 1, reason)
         else:
             verdict = "pass" if value <= 0.56 else "short"

@@ -1,7 +1,7 @@
-"""One engine in a process of its own: two engines' thread pools in one process would disturb each other.
+"""One engine in its own process, because the thread pools of two engines in one process would interfere.
 
-Prints what runs the model as JSON. Then reads one line from stdin for each round, predicts as often as it says, and
-prints the seconds that one prediction took.
+Prints as JSON which engine runs the model. Then, for each round, reads the number of predictions as a line from stdin,
+makes them, and prints the seconds per prediction.
 """
 
 import json
@@ -21,7 +21,7 @@ from serverless_dnn.runtime.timing import Instance
 
 
 def main() -> None:
-    """Load the model named by the arguments and answer rounds."""
+    """Load the model named by the arguments and serve rounds."""
     folder, name, engine, precision, graph, threads = sys.argv[1:7]
     signatures = read_signatures(Path(folder))
     signature = signatures["serving_default"]
@@ -30,7 +30,7 @@ def main() -> None:
     inputs = make_request(name) if name else _random_request(signature)
     print(json.dumps({"engine": model.info.name, "reason": model.info.reason}), flush=True)
     for line in sys.stdin:
-        # What ran between two rounds has emptied the caches: the first prediction does not count.
+        # Whatever ran between two rounds has evicted the caches, so the first prediction does not count.
         model.run(signature, inputs)
         begin_ns = time.perf_counter_ns()
         for _ in range(int(line)):
@@ -39,7 +39,7 @@ def main() -> None:
 
 
 def _random_request(signature: Signature) -> dict[str, NDArray[Any]]:
-    """Numbers such as pixels have, for every input; 1 for every size that the signature leaves free."""
+    """Pixel-like values for every input; 1 for every dynamic dimension of the signature."""
     random = np.random.default_rng(0)
     shapes = {
         alias: [1 if size is None else size for size in spec.shape or ()] for alias, spec in signature.inputs.items()

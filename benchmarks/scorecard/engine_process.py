@@ -1,4 +1,4 @@
-"""Engines in processes of their own, timed in turn."""
+"""Engines in separate processes, timed alternately."""
 
 import json
 import subprocess
@@ -20,9 +20,9 @@ class Rounds:
     """How a model is timed.
 
     Attributes:
-        predictions: Of one round.
-        counted: Rounds that count.
-        warm_up: Rounds before, which do not.
+        predictions: Predictions per round.
+        counted: Measured rounds.
+        warm_up: Warm-up rounds, which are not counted.
     """
 
     predictions: int
@@ -32,12 +32,12 @@ class Rounds:
 
 @dataclass(frozen=True)
 class Side:
-    """One engine's part of a comparison.
+    """One side of a comparison.
 
     Attributes:
-        engine: What ran the model: ``auto`` has chosen.
-        reason: Why.
-        seconds: Of one prediction, round by round.
+        engine: The engine that ran the model; for ``auto``, the one it chose.
+        reason: Why it was chosen.
+        seconds: Seconds per prediction, round by round.
     """
 
     engine: str
@@ -50,8 +50,8 @@ class _EngineProcess:
 
     Args:
         folder: The model's version folder.
-        name: The model whose request the registry makes; empty for any other, which gets random numbers.
-        options: How to run it.
+        name: The registry model whose request is sent; empty for any other model, which is sent random numbers.
+        options: How to run the model.
     """
 
     def __init__(self, folder: Path, name: str, options: EngineOptions) -> None:
@@ -61,11 +61,11 @@ class _EngineProcess:
         )
 
     def loaded(self) -> Side:
-        """Wait until the model is loaded, and give what runs it."""
+        """Wait until the model is loaded, and return what runs it."""
         return Side(**json.loads(self._line()), seconds=[])
 
     def predict(self, predictions: int) -> float:
-        """Predict, and give the seconds of one prediction."""
+        """Predict, and return the seconds per prediction."""
         assert self.process.stdin is not None
         self.process.stdin.write(f"{predictions}\n")
         self.process.stdin.flush()
@@ -75,24 +75,24 @@ class _EngineProcess:
         assert self.process.stdout is not None
         line = self.process.stdout.readline()
         if not line:
-            raise RuntimeError(f"engine_probe.py ended with {self.process.wait()}; its own words are on stderr")
+            raise RuntimeError(f"engine_probe.py exited with {self.process.wait()}; its own message is on stderr")
         return line
 
 
 def time_engines(folder: Path, name: str, sides: Mapping[_SideT, EngineOptions], rounds: Rounds) -> dict[_SideT, Side]:
-    """Time predictions round by round, each side in a process of its own and in turn.
+    """Time predictions round by round, each side in its own process, alternating between the sides.
 
     Args:
         folder: The model's version folder.
-        name: The model whose request the registry makes; empty for any other, which gets random numbers.
+        name: The registry model whose request is sent; empty for any other model, which is sent random numbers.
         sides: How each side runs the model.
-        rounds: How often.
+        rounds: How many rounds and predictions.
 
     Returns:
         Every side's engine and times.
 
     Raises:
-        RuntimeError: A process ended.
+        RuntimeError: A process exited.
     """
     with ExitStack() as running:
         processes = {side: _EngineProcess(folder, name, options) for side, options in sides.items()}

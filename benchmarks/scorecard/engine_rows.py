@@ -1,4 +1,4 @@
-"""Engines against a call of TensorFlow's signature, each in a process of its own, in turn."""
+"""Engines against TensorFlow's signature call, each in its own process, alternating."""
 
 from collections.abc import Iterator
 from dataclasses import replace

@@ -1,11 +1,11 @@
-"""A model that returns what it gets: with it a measurement is of everything but the model."""
+"""A model that returns its input, to measure everything except the model."""
 
 import subprocess
 import sys
 from pathlib import Path
 
 SIZES = {"6kB": 1_500, "0.6MB": 150_528, "4.9MB": 1_228_800}
-"""float32 values of about that many bytes."""
+"""Numbers of float32 values that take about that many bytes."""
 
 _MAKE = """
 import sys
@@ -22,10 +22,10 @@ tf.saved_model.save(module, sys.argv[1], {"serving_default": module.serve})
 
 
 def save_identity(folder: Path) -> Path:
-    """Save the model, in a process of its own: TensorFlow stays out of this one.
+    """Save the model from a separate process, to keep TensorFlow out of this one.
 
     Args:
-        folder: Where to; its version 1.
+        folder: Where to save it, as version 1.
 
     Returns:
         The folder.

@@ -9,7 +9,7 @@ APPS = {
     **dict.fromkeys(("ConvNeXtTiny", "MobileNetV2", "EfficientNetV2B0"), 224),
     **dict.fromkeys(("Xception", "InceptionV3"), 299),
 }
-"""Names in ``keras.applications``, with the height and width of the images that each was published with."""
+"""Names in ``keras.applications``, with the image height and width that each was published with."""
 
 _MAKE = """
 import sys
@@ -23,23 +23,23 @@ getattr(keras.applications, name)(weights=None, input_shape=shape).export(folder
 
 
 def build_app_if_missing(name: str, folder: Path) -> Path:
-    """Have an application on disk, with random weights, always the same.
+    """Build an application with fixed random weights, unless it is already on disk.
 
     Args:
         name: One of ``APPS``.
-        folder: Holds a folder for each application.
+        folder: Holds one folder per application.
 
     Returns:
         Its version folder.
 
     Raises:
-        RuntimeError: It could not be built; says what its process said.
+        RuntimeError: It could not be built; the message quotes the build's stderr.
     """
     version_folder = folder / name / "1"
     if not version_folder.exists():
         print(f"building {name} in {version_folder}", file=sys.stderr, flush=True)
         aside = version_folder.with_name("1.partial")
-        # A process of its own: TensorFlow stays out of this one.
+        # A separate process, to keep TensorFlow out of this one.
         command = [sys.executable, "-c", _MAKE, name, str(APPS[name]), str(aside)]
         done = subprocess.run(command, capture_output=True, text=True, check=False)
         if done.returncode != 0:

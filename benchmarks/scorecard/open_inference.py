@@ -1,4 +1,4 @@
-"""The few messages of the Open Inference Protocol's gRPC that a measurement sends and reads, with raw contents.
+"""The few Open Inference Protocol gRPC messages that a measurement sends and reads, with raw contents.
 
 See https://github.com/kserve/open-inference-protocol/blob/main/specification/protocol/open_inference_grpc.proto.
 """
@@ -13,15 +13,15 @@ _RAW_OUTPUT_CONTENTS = 6
 
 
 def encode_infer_request(model: str, name: str, array: NDArray[np.float32]) -> bytes:
-    """A ModelInferRequest of one input.
+    """Encode a ModelInferRequest with one input.
 
     Args:
         model: The model's name.
-        name: The input's.
-        array: float32.
+        name: The input's name.
+        array: The input, float32.
 
     Returns:
-        Its bytes.
+        The encoded message.
     """
     shape = b"".join(encode_varint(length) for length in array.shape)
     tensor = _field(1, name.encode()) + _field(2, b"FP32") + _field(3, shape)
@@ -29,16 +29,16 @@ def encode_infer_request(model: str, name: str, array: NDArray[np.float32]) -> b
 
 
 def decode_infer_response(body: bytes) -> NDArray[np.float32]:
-    """The values of a ModelInferResponse's only output.
+    """Decode the only output of a ModelInferResponse.
 
     Args:
         body: The message.
 
     Returns:
-        float32, flat.
+        The values, float32, flat.
 
     Raises:
-        ValueError: It has not one raw output.
+        ValueError: The message does not have exactly one raw output.
     """
     fields = walk_fields(memoryview(body), 0, len(body))
     (raw,) = [body[field.value : field.end] for field in fields if field.number == _RAW_OUTPUT_CONTENTS]

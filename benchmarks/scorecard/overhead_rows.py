@@ -1,4 +1,4 @@
-"""What the gRPC server adds to a bare ``grpc.aio`` echo, and what importing the client takes."""
+"""The gRPC server's overhead over a bare ``grpc.aio`` echo, and the cost of importing the client."""
 
 import json
 import subprocess

@@ -1,4 +1,4 @@
-"""Calls of prepared bytes: what a client adds is little, and with gRPC the same on both sides."""
+"""Calls with pre-encoded bytes: the client adds little, and with gRPC the same on both sides."""
 
 import threading
 from collections.abc import Callable
@@ -15,10 +15,10 @@ from open_inference import METHOD, decode_infer_response, encode_infer_request
 from serverless_dnn.client.messages import ModelAddress, decode_response, encode_request
 
 Call = Callable[[], bytes]
-"""Sends one request and gives the body of its answer; from any thread."""
+"""Sends one request and returns the response body; thread-safe."""
 
 MODEL = "model"
-"""The name under which every server has its model."""
+"""The name under which every server serves its model."""
 
 TIMEOUT_S = 60.0
 """How long a call may take."""
@@ -26,7 +26,7 @@ TIMEOUT_S = 60.0
 _CHANNEL_OPTIONS = [
     ("grpc.max_receive_message_length", -1),
     ("grpc.max_send_message_length", -1),
-    # A server that is still starting is tried again soon.
+    # Retry a server that is still starting soon.
     ("grpc.initial_reconnect_backoff_ms", 100),
     ("grpc.max_reconnect_backoff_ms", 200),
 ]
@@ -34,10 +34,10 @@ _CHANNEL_OPTIONS = [
 
 @dataclass(frozen=True)
 class Payload:
-    """What is sent to a model of one input and one output.
+    """What is sent to a model with one input and one output.
 
     Attributes:
-        label: Of its rows: the model's name, or the payload's size.
+        label: Label of its rows: the model's name, or the payload's size.
         input_name: The model's input.
         array: Its value.
     """
@@ -48,11 +48,11 @@ class Payload:
 
 
 class Protocol(NamedTuple):
-    """How a server is spoken to.
+    """How to talk to a server.
 
     Attributes:
-        open: Prepares a call of a server at an address (``host:port`` or what else gRPC takes); the stack closes it.
-        decode: The values of an answer, float32, flat.
+        open: Prepares a call to a server at an address (``host:port`` or another gRPC target); the stack closes it.
+        decode: Decodes the values of a response, float32, flat.
     """
 
     open: Callable[[ExitStack, str, Payload], Call]
@@ -82,7 +82,7 @@ def _grpc_call(running: ExitStack, address: str, method: str, body: bytes) -> Ca
 def _open_raw_http(_: ExitStack, address: str, payload: Payload) -> Call:
     body = payload.array.tobytes()
     headers = {"x-shape": ",".join(str(length) for length in payload.array.shape)}
-    # HTTP/1.1 takes one request at a time on a connection: each thread has its own, which ends with it.
+    # HTTP/1.1 serves one request at a time per connection, so each thread has its own, closed when the thread ends.
     of_thread = threading.local()
 
     def call() -> bytes:
@@ -104,10 +104,10 @@ def _open_raw_http(_: ExitStack, address: str, payload: Payload) -> Call:
 
 
 PREDICT = Protocol(_open_predict, _decode_predict)
-"""TensorFlow Serving's gRPC, and ours."""
+"""TensorFlow Serving's gRPC API, which ours implements too."""
 OPEN_INFERENCE = Protocol(_open_open_inference, decode_infer_response)
-"""The Open Inference Protocol's gRPC, with raw contents."""
+"""The Open Inference Protocol's gRPC API, with raw contents."""
 RAW_HTTP = Protocol(_open_raw_http, lambda body: np.frombuffer(body, np.float32))
-"""An array's bytes by HTTP, as ``peers/bentoml_service.py`` takes them."""
+"""An array's bytes over HTTP, as ``peers/bentoml_service.py`` expects them."""
 CALL_ERRORS: tuple[type[Exception], ...] = (grpc.RpcError, OSError, HTTPException)
-"""What a call raises when it fails."""
+"""The exceptions a failing call raises."""

@@ -1,4 +1,4 @@
-"""Our server against other model servers, with the same model, bytes and concurrency; and our server's own floor."""
+"""Our server against other model servers with the same model, bytes and concurrency; and our server's own floor."""
 
 import statistics
 import tempfile
@@ -81,7 +81,7 @@ def _measure(name: str, title: str, ours: Call, theirs: Call, effort: Effort) ->
     timed: dict[str, list[float]] = {side: [] for side in sides}
     for _ in range(min(max(turns, _MIN_TURNS), _MAX_TURNS)):
         for side, call in sides.items():
-            # After its answer a server still frees memory, which must not count as the other's time.
+            # A server still frees memory after responding, which must not be charged to the other side.
             timed[side] += interleave({side: call}, _TURN, warm_up=2)[side]
     note = f"p50 of {title} / of sdnn-cloudrun, one request at a time"
     yield ratio_row(f"{name}.latency", timed["theirs"], timed["ours"], _BAR, note)
@@ -91,7 +91,7 @@ def _measure(name: str, title: str, ours: Call, theirs: Call, effort: Effort) ->
         bursts = {side: lambda call=call: _burst(threads, call, requests) for side, call in sides.items()}
         rounds = interleave(bursts, effort.of(7, 1), warm_up=effort.of(1, 0))
     each = {side: [seconds / requests for seconds in values] for side, values in rounds.items()}
-    note = f"a request's share of the time in {title} / in sdnn-cloudrun, concurrency {_CONCURRENCY}"
+    note = f"time per request in {title} / in sdnn-cloudrun, concurrency {_CONCURRENCY}"
     yield ratio_row(f"{name}.throughput", each["theirs"], each["ours"], _BAR, note)
 
 
@@ -124,5 +124,12 @@ def floor_rows(effort: Effort) -> Iterator[Row]:
     for kind, (measured, unit, note) in values.items():
         value = statistics.median(measured)
         yield Row(
-            f"floor.cloudrun.null.{kind}", value, 0, "n/a", unit, quartiles(measured), len(measured), f"no bar: {note}"
+            f"floor.cloudrun.null.{kind}",
+            value,
+            0,
+            "n/a",
+            unit,
+            quartiles(measured),
+            len(measured),
+            f"no bar: {note}",
         )

@@ -1,4 +1,4 @@
-"""The other model servers: how each is started, from an environment of its own."""
+"""How to start the other model servers, each from its own environment."""
 
 import shutil
 import socket
@@ -22,24 +22,24 @@ _POLL_S = 0.05
 
 
 class PeerError(BenchError):
-    """A peer cannot be measured here; says why."""
+    """A peer cannot be measured here; the message says why."""
 
 
 @dataclass(frozen=True)
 class Peer:
     """Another model server.
 
-    In the command, the variables and the address these are replaced: ``{port}`` and ``{spare_port}``, free ones,
-    ``{folder}``, the model's, and ``{work}``, an empty one.
+    The command, variables and address may contain these placeholders: ``{port}`` and ``{spare_port}`` (free ports),
+    ``{folder}`` (the model's folder) and ``{work}`` (an empty folder).
 
     Attributes:
-        name: Of its rows.
-        title: For people.
+        name: Name of its rows.
+        title: Display name.
         protocol: How it is called.
-        command: Starts it.
-        variables: Of its environment, besides the engine's.
+        command: The command that starts it.
+        variables: Environment variables, besides the engine's.
         address: Where it listens.
-        environment: The hatch environment that the command is in; empty if it has to be on the PATH.
+        environment: The hatch environment that contains the command; empty if the command must be on the PATH.
     """
 
     name: str
@@ -83,7 +83,7 @@ PEERS = (
         "tensorflow_serving",
         "TensorFlow Serving, whose engine is TensorFlow",
         PREDICT,
-        # Over TCP it listens on every interface; a socket file is no slower.
+        # Over TCP it listens on every interface; a Unix socket is no slower.
         (
             *("tensorflow_model_server", "--port=0", "--grpc_socket_path={work}/socket"),
             *(f"--model_name={MODEL}", "--model_base_path={folder}"),
@@ -94,16 +94,16 @@ PEERS = (
 
 
 def find_command(peer: Peer) -> str:
-    """The path of a peer's command; its environment is made if it is missing.
+    """Find a peer's command, creating its environment if missing.
 
     Args:
-        peer: Which.
+        peer: The peer.
 
     Returns:
-        The path.
+        The command's path.
 
     Raises:
-        PeerError: There is no such command, or its environment cannot be made.
+        PeerError: There is no such command, or its environment cannot be created.
     """
     command, path = peer.command[0], None
     if peer.environment:
@@ -111,7 +111,7 @@ def find_command(peer: Peer) -> str:
         made = subprocess.run(line, cwd=_ROOT, capture_output=True, text=True, check=False)
         said = (made.stdout if made.returncode == 0 else made.stderr + made.stdout).strip().splitlines()
         if made.returncode != 0:
-            raise PeerError(f"hatch cannot make {peer.environment}: {said[-1] if said else 'it does not say why'}")
+            raise PeerError(f"hatch cannot create {peer.environment}: {said[-1] if said else 'no reason given'}")
         path = str(Path(said[-1]) / "bin")
     if (found := shutil.which(command, path=path)) is None:
         raise PeerError(f"there is no {command} {f'in {path}' if path else 'on the PATH'}")
@@ -122,14 +122,14 @@ def start_peer(running: ExitStack, peer: Peer, command: str, folder: Path, work:
     """Start a peer with a model.
 
     Args:
-        running: Ends it.
-        peer: Which.
+        running: Stops it on exit.
+        peer: The peer.
         command: The path of its command.
-        folder: The model's folder, of version folders.
+        folder: The model's folder, which contains version folders.
         work: An empty folder for its files.
 
     Returns:
-        Its process, and its address; it may not answer yet.
+        Its process and address; it may not be ready yet.
     """
     port, spare_port = _free_ports()
     words = {"port": port, "spare_port": spare_port, "folder": folder, "work": work}
@@ -142,21 +142,21 @@ def start_peer(running: ExitStack, peer: Peer, command: str, folder: Path, work:
 
 
 def first_answer(process: ServerProcess, call: Call) -> bytes:
-    """Call a peer that is starting until it answers.
+    """Keep calling a starting peer until it responds.
 
     Args:
-        process: The peer's.
-        call: A call of it.
+        process: The peer's process.
+        call: A call to it.
 
     Returns:
-        The answer.
+        The response.
 
     Raises:
-        PeerError: It has ended instead, or does not answer.
+        PeerError: It exited instead, or did not respond in time.
     """
     while True:
         try:
-            process.ready_port()  # raises when the process has ended; a peer tells no port this way
+            process.ready_port()  # raises if the process has exited; a peer never reports a port this way
             return call()
         except StartError as error:
             raise PeerError(str(error)) from error
@@ -167,20 +167,20 @@ def first_answer(process: ServerProcess, call: Call) -> bytes:
 
 
 def guarded(call: Call) -> Call:
-    """A peer's call whose failure is the peer's.
+    """Wrap a peer's call so that its failures are reported as the peer's.
 
     Args:
         call: A call.
 
     Returns:
-        The same, but it raises ``PeerError``.
+        The same call, raising ``PeerError`` on failure.
     """
 
     def guard() -> bytes:
         try:
             return call()
         except CALL_ERRORS as error:
-            raise PeerError(f"it failed while it was measured: {error}") from error
+            raise PeerError(f"it failed during the measurement: {error}") from error
 
     return guard
 

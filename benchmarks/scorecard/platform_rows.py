@@ -22,7 +22,7 @@ from serverless_dnn.runtime.timing import Instance
 
 _CONCURRENCY = 8
 _SERVE_BARS = {"cloudrun": (0.85, 0.95), "sagemaker": (0.75, 0.9), "lambda": (0.6, 0.9)}
-# Their requests fit the 4 MiB and 6 MB that SageMaker and Lambda take; YOLOv5's picture does not.
+# YOLOv5's image exceeds the 4 MiB and 6 MB limits of SageMaker and Lambda; the other models' requests fit.
 _TOO_LARGE = {("sagemaker", "yolo_v5s"), ("lambda", "yolo_v5s")}
 
 
@@ -60,7 +60,7 @@ def cold_rows(models: Path, effort: Effort) -> Iterator[Row]:
                 for _ in range(effort.of(3, 1)):
                     timed["tensorflow"].append(_first_answer(platform, model, models, "tensorflow", None))
                     timed["openvino"].append(_first_answer(platform, model, models, "openvino", Path(cache)))
-                note = "TensorFlow's first answer / OpenVINO's with a filled cache"
+                note = "TensorFlow's first answer / OpenVINO's with a warm cache"
                 yield ratio_row(f"cold.{platform}.{model}", timed["tensorflow"], timed["openvino"], 5, note)
 
 
@@ -91,7 +91,7 @@ def serve_rows(models: Path, effort: Effort) -> Iterator[Row]:
                 with _connect(deployment, model) as client:
                     bare, served = _cpu_times(client, model, models, requests, effort.of(3, 1))
             bar = small if model == "mobilenet_v1" else others
-            note = f"CPU time of a prediction in the engine / of a request in the server, concurrency {_CONCURRENCY}"
+            note = f"CPU time per prediction in the engine / per request in the server, concurrency {_CONCURRENCY}"
             yield ratio_row(f"serve.{platform}.{model}", bare, served, bar, note)
 
 
@@ -117,7 +117,7 @@ def _cpu_times(client: Client, model: str, models: Path, requests: int, rounds: 
 
 
 def _server_cpu_s() -> float:
-    """CPU time of all processes started here: the servers'."""
+    """CPU time of all processes started here, which are the servers."""
     total = 0.0
     for process in psutil.Process().children(recursive=True):
         times = process.cpu_times()

@@ -1,4 +1,4 @@
-"""A row of the scorecard, and how two sides are measured against each other."""
+"""A row of the scorecard, and how two sides are compared."""
 
 import statistics
 import time
@@ -11,16 +11,16 @@ Verdict = Literal["pass", "short", "n/a"]
 
 @dataclass(frozen=True)
 class Row:
-    """One bar and where we stand.
+    """One target and where we stand.
 
     Attributes:
         name: Such as ``codec.rest.encode``.
-        value: What was measured; ``None`` where it cannot be here.
-        bar: What is asked for.
+        value: The measured value; ``None`` if it cannot be measured here.
+        bar: The target.
         verdict: ``pass``, ``short`` or ``n/a``.
-        unit: Of value and bar; ``x`` for a ratio.
-        spread: First and third quartile, of the ratio round by round where there are two sides.
-        samples: Rounds.
+        unit: Unit of value and bar; ``x`` for a ratio.
+        spread: First and third quartile; of the per-round ratio where there are two sides.
+        samples: Number of rounds.
         note: The two sides, or why there is no value.
     """
 
@@ -55,15 +55,15 @@ class Effort:
 
 
 def interleave(sides: Mapping[str, Callable[[], object]], rounds: int, warm_up: int = 2) -> dict[str, list[float]]:
-    """Time every side once a round, in turn, so that what disturbs the machine disturbs all.
+    """Time every side once per round, in turn, so that any disturbance of the machine affects all sides.
 
     Args:
         sides: What to time, by name.
-        rounds: How many rounds count.
-        warm_up: Rounds before, which do not.
+        rounds: Measured rounds.
+        warm_up: Warm-up rounds, which are not counted.
 
     Returns:
-        Seconds of each round, by name.
+        Seconds per round, by name.
     """
     timed: dict[str, list[float]] = {name: [] for name in sides}
     for number in range(warm_up + rounds):
@@ -78,15 +78,15 @@ def interleave(sides: Mapping[str, Callable[[], object]], rounds: int, warm_up: 
 def ratio_row(
     name: str, above: list[float], below: list[float], bar: float, note: str, *, at_most: bool = False
 ) -> Row:
-    """A row of the ratio of two sides' medians.
+    """A row with the ratio of two sides' medians.
 
     Args:
         name: The row's name.
-        above: What is divided, a value a round.
-        below: What it is divided by, likewise.
-        bar: What is asked for.
-        note: The two sides in words; the medians are added.
-        at_most: Whether the bar is an upper one.
+        above: The numerator, one value per round.
+        below: The denominator, one value per round.
+        bar: The target.
+        note: Names the two sides; the medians are appended.
+        at_most: Whether the target is an upper limit.
 
     Returns:
         The row.
@@ -113,7 +113,7 @@ def quartiles(values: list[float]) -> tuple[float, float]:
         values: At least one.
 
     Returns:
-        The quartiles; the value itself, twice, of one.
+        The quartiles; for a single value, the value itself twice.
     """
     if len(values) < 2:
         return values[0], values[0]

@@ -1,4 +1,4 @@
-"""A BentoML service: an array's raw bytes go in and come out by HTTP, its shape in a header."""
+"""A BentoML service that takes and returns an array's raw bytes over HTTP, with the shape in a header."""
 
 import ctypes
 import signal
@@ -11,7 +11,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-# Linux' PR_SET_PDEATHSIG. `bentoml serve` starts this in a process of its own, which must not outlive it.
+# Linux's PR_SET_PDEATHSIG. `bentoml serve` starts this in a child process, which must not outlive it.
 ctypes.CDLL(None).prctl(1, signal.SIGKILL)
 
 
@@ -21,8 +21,8 @@ async def _predict(request: Request) -> Response:
     return Response(bentoml.get_current_service().engine.run(array).tobytes())
 
 
-# Such a service answers HTTP alone. An API of its own takes an array as JSON, or bytes by way of a file on disk; an
-# application mounted into it reads the body from memory, which is the fastest that BentoML has.
+# Such a service speaks only HTTP. BentoML's own API takes an array as JSON, or bytes by way of a file on disk; an ASGI
+# application mounted into it reads the body from memory, which is the fastest option BentoML has.
 @bentoml.service(workers=1, metrics={"enabled": False}, logging={"access": {"enabled": False}})
 @bentoml.asgi_app(Starlette(routes=[Route("/predict", _predict, methods=["POST"])]), path="/raw")
 class OpenVinoService:

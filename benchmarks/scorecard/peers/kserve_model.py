@@ -1,7 +1,7 @@
-"""KServe's Python server with a model; it listens for gRPC on the port ``PEER_PORT``.
+"""KServe's Python server with a model; it listens for gRPC on port ``PEER_PORT``.
 
-``kserve.ModelServer`` listens on every interface and has no option for that. So its gRPC server is put together here
-from its own parts, on loopback; its HTTP server and its log lines of every request are left out.
+``kserve.ModelServer`` listens on every interface, with no option to change that. So its gRPC server is assembled here
+from KServe's own parts, on loopback; its HTTP server and per-request logging are left out.
 """
 
 import asyncio

@@ -1,7 +1,7 @@
-"""MLServer's model; ``model-settings.json`` names it, ``settings.json`` has the server's settings.
+"""MLServer's model; ``model-settings.json`` names it, ``settings.json`` configures the server.
 
-Access logs and metrics are off, and so are worker processes: every array would be pickled to them and back, and those
-of MLServer 1.7.1 do not start with uvloop 0.23.
+Access logs and metrics are off, and so are worker processes: every array would be pickled to them and back, and the
+workers of MLServer 1.7.1 do not start with uvloop 0.23.
 """
 
 from mlserver import MLModel
@@ -19,6 +19,6 @@ class OpenVinoModel(MLModel):
         return True
 
     async def predict(self, payload: InferenceRequest) -> InferenceResponse:
-        """Predict, through the codec that MLServer has for arrays."""
+        """Predict, using MLServer's array codec."""
         output = self._engine.run(NumpyCodec.decode_input(payload.inputs[0]))
         return InferenceResponse(model_name=self.name, outputs=[NumpyCodec.encode_output("output", output)])

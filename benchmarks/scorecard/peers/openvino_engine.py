@@ -1,4 +1,4 @@
-"""The engine in every peer: OpenVINO, with the settings and the calls of our server's, on the same SavedModel."""
+"""The engine in every peer: OpenVINO, with our server's settings and calls, on the same SavedModel."""
 
 import os
 import sys
@@ -12,10 +12,10 @@ from numpy.typing import NDArray
 
 
 class OpenVinoEngine:
-    """The model in the version folder ``PEER_MODEL``, of one input and one output, on ``PEER_THREADS`` threads.
+    """The model in the version folder ``PEER_MODEL``, with one input and one output, on ``PEER_THREADS`` threads.
 
-    It computes on the caller's thread, which in all peers is their event loop's, as the runtimes that come with
-    MLServer and KServe do.
+    It computes on the caller's thread, which in every peer is the event loop's, as do the runtimes that ship with
+    MLServer and KServe.
     """
 
     def __init__(self) -> None:
@@ -34,7 +34,7 @@ class OpenVinoEngine:
             array: The model's input.
 
         Returns:
-            Its output, in memory of its own.
+            Its output, in its own memory.
         """
         self._request.set_input_tensor(openvino.Tensor(array, shared_memory=array.flags.writeable))
         self._request.infer()

@@ -23,35 +23,39 @@ _INTERRUPTED = 130
 
 @click.group(context_settings={"auto_envvar_prefix": "SDNN_BENCH", "max_content_width": 120})
 def main() -> None:
-    """Measure one model on a function, a special-purpose endpoint and a container."""
+    """Benchmark one model on a function, a special-purpose endpoint and a container."""
 
 
 @main.command()
-@click.option("--model", default="mobilenet_v1", show_default=True, help="A model of `sdnn-models list`.")
+@click.option("--model", default="mobilenet_v1", show_default=True, help="A model from `sdnn-models list`.")
 @click.option(
-    "--photograph", type=click.Path(path_type=Path), help="What to send; by default a portrait matplotlib ships."
+    "--photograph",
+    type=click.Path(path_type=Path),
+    help="Photograph to send; defaults to matplotlib's sample portrait.",
 )
-@click.option("--platform", "platforms", multiple=True, type=click.Choice(_PLATFORMS), help="Which; all by default.")
-@click.option("--requests", default=40, show_default=True, type=click.IntRange(1, 1000), help="Of each experiment.")
+@click.option(
+    "--platform", "platforms", multiple=True, type=click.Choice(_PLATFORMS), help="Repeatable; all by default."
+)
+@click.option("--requests", default=40, show_default=True, type=click.IntRange(1, 1000), help="Per experiment.")
 @click.option(
     "--engine",
     default="auto",
     show_default=True,
     type=click.Choice(["auto", "tensorflow", "openvino"]),
-    help="What runs the model.",
+    help="Inference engine.",
 )
-@click.option("--body-format", default="json", show_default=True, type=click.Choice(_FORMATS), help="Of REST bodies.")
-@click.option("--instances", type=click.IntRange(1), help="At once, on Lambda and SageMaker; the CPUs by default.")
+@click.option("--body-format", default="json", show_default=True, type=click.Choice(_FORMATS), help="For REST bodies.")
+@click.option("--instances", type=click.IntRange(1), help="Instance cap on Lambda and SageMaker; default: CPU count.")
 @click.option(
     "--models-dir",
     default=".cache/models",
     show_default=True,
     type=click.Path(path_type=Path),
-    help="Where models are.",
+    help="Folder of exported models.",
 )
-@click.option("--runs-dir", default="runs", show_default=True, type=click.Path(path_type=Path), help="Where runs go.")
+@click.option("--runs-dir", default="runs", show_default=True, type=click.Path(path_type=Path), help="Output folder.")
 def run(**options: Any) -> None:
-    """Run the experiment: a cold start, then requests one after another, then all at once, on each platform.
+    """Run the experiment on each platform: a cold start, then sequential requests, then a burst.
 
     Real server processes run behind the platforms' own APIs on this machine; no account is needed.
 
@@ -60,8 +64,8 @@ def run(**options: Any) -> None:
       sdnn-bench run
       sdnn-bench run --engine tensorflow --platform cloudrun --requests 100
       sdnn-bench run --body-format npy --photograph cat.jpg
-    """  # noqa: D301 # click's mark for kept lines is a backspace
-    # Imported here so that --help and wrong options answer at once.
+    """  # noqa: D301 # click marks preformatted lines with a backspace
+    # Imported here so that --help and usage errors respond at once.
     from serverless_dnn.bench.main_job import RunOptions, run_main_job
     from serverless_dnn.bench.table import print_run
 
@@ -78,12 +82,12 @@ def run(**options: Any) -> None:
 @main.command()
 @click.argument("folder", type=click.Path(path_type=Path))
 def report(folder: Path) -> None:
-    """Print a run again from its FOLDER, and write its page anew.
+    """Reprint a run from its FOLDER and regenerate its HTML report.
 
     \b
     Example:
       sdnn-bench report runs/20261124T101500.000000Z-mobilenet_v1
-    """  # noqa: D301 # likewise
+    """  # noqa: D301 # as above
     from serverless_dnn.bench.report import write_report
     from serverless_dnn.bench.run_folder import read_run
     from serverless_dnn.bench.table import print_run

@@ -3,14 +3,14 @@
 ::
 
     BenchError
-    ├── OptionError      an option or a file that cannot be used
-    ├── StartError       a server that does not start
+    ├── OptionError      an unusable option or file
+    ├── StartError       a server that fails to start
     └── RunFolderError   a run that cannot be written or read
 """
 
 
 class BenchError(Exception):
-    """The root; ``str(error)`` says what was expected, what came and what to do."""
+    """The root; ``str(error)`` says what was expected, what was received and what to do."""
 
 
 class OptionError(BenchError):
@@ -18,7 +18,7 @@ class OptionError(BenchError):
 
 
 class StartError(BenchError):
-    """A server did not start; says where its log is."""
+    """A server did not start; the message says where its log is."""
 
 
 class RunFolderError(BenchError):

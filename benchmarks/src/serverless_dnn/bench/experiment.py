@@ -1,4 +1,4 @@
-"""The experiment: on each platform a cold start, a warm-up, requests one after another, requests all at once."""
+"""The experiment: on each platform a cold start, a warm-up, sequential requests and a burst."""
 
 import itertools
 import subprocess
@@ -28,7 +28,7 @@ PLATFORMS: Mapping[str, Callable[[DeployOptions], Deployment]] = {
 # Enough for every instance to have started, connected and run the model more than once.
 WARMUP_IN_SEQUENCE = 5
 MAX_DIFFERENCE = 1e-4
-"""The largest difference between two platforms' outputs at which they still ran the same model."""
+"""The largest difference between two platforms' outputs that still counts as the same model."""
 
 
 @dataclass(frozen=True)
@@ -37,7 +37,7 @@ class PlatformResult:
 
     Attributes:
         samples: Every request.
-        outputs: Of the last warm request; ``None`` when none was answered.
+        outputs: Outputs of the last warm request; ``None`` if none was answered.
     """
 
     samples: list[Sample]
@@ -45,21 +45,21 @@ class PlatformResult:
 
 
 def export_if_missing(model: str, models_folder: Path) -> Path:
-    """Have the model on disk, exporting it with ``sdnn-models`` if it is not.
+    """Export the model with ``sdnn-models`` unless it is already on disk.
 
     Args:
         model: The model's name.
-        models_folder: Holds a folder for each model.
+        models_folder: Holds one folder per model.
 
     Returns:
         The model's folder.
 
     Raises:
-        OptionError: The export failed; its own words are on stderr.
+        OptionError: The export failed; its own message is on stderr.
     """
     folder = models_folder / model
     if not any(folder.glob("*/saved_model.pb")):
-        # A process of its own: the benchmark itself never imports TensorFlow.
+        # A separate process, because the benchmark itself never imports TensorFlow.
         command = ["sdnn-models", "export", model, str(models_folder)]
         done = subprocess.run(command, stdout=subprocess.DEVNULL, check=False)
         if done.returncode != 0:
@@ -68,14 +68,14 @@ def export_if_missing(model: str, models_folder: Path) -> Path:
 
 
 def requests_in_all(requests: int, instances: int) -> int:
-    """How many requests one platform gets, for a progress bar.
+    """How many requests one platform receives, for a progress bar.
 
     Args:
-        requests: Of each warm experiment.
-        instances: Instances there may be.
+        requests: Requests per warm experiment.
+        instances: The instance cap.
 
     Returns:
-        The number.
+        The total.
     """
     return 1 + 2 * instances + WARMUP_IN_SEQUENCE + 2 * requests
 
@@ -88,21 +88,21 @@ def measure_platform(
     requests: int,
     on_progress: Callable[[str], None],
 ) -> PlatformResult:
-    """Run the experiment on one platform that has no instance yet.
+    """Run the experiment on one platform with no instance running yet.
 
     Args:
         deployment: The model on the platform.
-        inputs: One request.
+        inputs: The inputs of one request.
         options: What was deployed.
-        http: How the HTTP clients talk.
-        requests: Of each warm experiment.
-        on_progress: Told after each request which part it belonged to.
+        http: Options of the HTTP clients.
+        requests: Requests per warm experiment.
+        on_progress: Called after each request with the phase it belonged to.
 
     Returns:
         What was measured.
 
     Raises:
-        StartError: The platform's server does not start.
+        StartError: The platform's server failed to start.
     """
     samples: list[Sample] = []
     name = deployment.facts.name
@@ -111,7 +111,7 @@ def measure_platform(
     started_ns = time.perf_counter_ns() - begin_ns
     with connect(deployment.url, options.model, http) as client:
         cold, _ = send_in_sequence(client, inputs, name, "cold", 1, lambda: on_progress("cold start"))
-        # Where the front door starts instances itself, starting was part of the request already.
+        # Where the front door starts instances itself, the request already includes the start.
         samples += [replace(cold[0], scheduled_ns=0, latency_ns=cold[0].latency_ns + started_ns)]
         warmup = "warm-up"
         scale_out = 2 * options.instances
@@ -132,8 +132,8 @@ def compare_outputs(results: Mapping[str, PlatformResult]) -> tuple[float | None
         results: By platform.
 
     Returns:
-        The largest absolute difference between two of them (``None`` with fewer than two), and in words where outputs
-        are missing or differ by more than ``MAX_DIFFERENCE``.
+        The largest absolute difference between any two of them (``None`` with fewer than two), and messages for outputs
+        that are missing or differ by more than ``MAX_DIFFERENCE``.
     """
     reasons = [f"{name} answered no warm request" for name, result in results.items() if result.outputs is None]
     known = {name: result.outputs for name, result in results.items() if result.outputs is not None}
@@ -155,10 +155,10 @@ def judge_samples(samples: Sequence[Sample]) -> list[str]:
     """Why a run's requests make it invalid.
 
     Args:
-        samples: All of a run.
+        samples: All samples of a run.
 
     Returns:
-        The reasons, in words.
+        The reasons, as messages.
     """
     reasons = []
     failed: dict[tuple[str, str], list[Sample]] = {}

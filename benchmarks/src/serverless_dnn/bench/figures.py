@@ -1,4 +1,4 @@
-"""A run's pictures, as SVG, from its numbers alone."""
+"""A run's charts as SVG, from its numbers alone."""
 
 import io
 from collections.abc import Mapping, Sequence
@@ -9,18 +9,18 @@ from matplotlib.figure import Figure
 from serverless_dnn.bench.samples import OK, Sample
 from serverless_dnn.bench.summary import PARTS
 
-# Okabe and Ito's palette: told apart by colour-blind readers too.
+# Okabe and Ito's palette, distinguishable for colour-blind readers too.
 _COLORS = ("#56B4E9", "#999999", "#009E73", "#F0E442", "#D55E00", "#0072B2", "#CC79A7")
 _PLATFORM_COLORS = {"lambda": "#D55E00", "sagemaker": "#0072B2", "cloudrun": "#009E73"}
 
 
 def stacked_bars(rows: Mapping[str, Mapping[str, float]], names: Sequence[str], label: str) -> str:
-    """Horizontal bars made of parts.
+    """Horizontal stacked bars.
 
     Args:
-        rows: For each bar its parts in milliseconds.
-        names: The parts' order.
-        label: Of the axis.
+        rows: For each bar, its segments in milliseconds.
+        names: The order of the segments.
+        label: The axis label.
 
     Returns:
         The SVG.
@@ -44,11 +44,11 @@ def stacked_bars(rows: Mapping[str, Mapping[str, float]], names: Sequence[str], 
 
 
 def latency_distributions(samples: Sequence[Sample], platforms: Sequence[str]) -> str:
-    """Cumulative distributions of end-to-end latency, one panel an experiment.
+    """Cumulative distributions of end-to-end latency, one panel per experiment.
 
     Args:
-        samples: All of a run.
-        platforms: Which, in order.
+        samples: All samples of a run.
+        platforms: The platforms, in order.
 
     Returns:
         The SVG.
@@ -78,7 +78,7 @@ def latency_distributions(samples: Sequence[Sample], platforms: Sequence[str]) -
 
 def _svg(figure: Figure) -> str:
     buffer = io.StringIO()
-    # A fixed salt and no date: the same run gives the same picture.
+    # A fixed salt and no date, so that the same run yields the same SVG.
     with mpl.rc_context({"svg.hashsalt": "sdnn", "svg.fonttype": "none", "font.family": "sans-serif"}):
         figure.savefig(buffer, format="svg", metadata={"Date": None})
     text = buffer.getvalue()

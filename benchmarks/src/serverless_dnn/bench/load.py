@@ -1,4 +1,4 @@
-"""Two ways to send requests: one after another, and all at once."""
+"""Two load patterns: sequential requests, and a burst."""
 
 import threading
 import time
@@ -17,18 +17,18 @@ Arrays = Mapping[str, NDArray[Any]]
 def send_in_sequence(
     client: Client, inputs: Arrays, platform: str, experiment: Experiment, requests: int, on_sample: Callable[[], None]
 ) -> tuple[list[Sample], Arrays | None]:
-    """Send each request when the one before is answered: a closed loop with one in flight.
+    """Send each request once the previous one is answered: a closed loop with one in flight.
 
     Args:
         client: Sends them.
         inputs: The request.
-        platform: Named in the samples.
-        experiment: Likewise.
-        requests: How many.
-        on_sample: Told of each that is done.
+        platform: Platform name for the samples.
+        experiment: Experiment name for the samples.
+        requests: How many to send.
+        on_sample: Called after each request.
 
     Returns:
-        The samples, and the last outputs that came.
+        The samples, and the last outputs received.
     """
     samples, outputs = [], None
     begin_ns = time.perf_counter_ns()
@@ -45,22 +45,22 @@ def send_in_sequence(
 def send_at_once(
     client: Client, inputs: Arrays, platform: str, experiment: Experiment, requests: int, on_sample: Callable[[], None]
 ) -> tuple[list[Sample], Arrays | None]:
-    """Send all requests at one moment, each from a thread of its own.
+    """Send all requests at the same instant, each from its own thread.
 
-    Latency counts from that moment, so that a request this client could not send in time shows its wait.
+    Latency counts from that instant, so a request that this client could not send in time includes its wait.
 
     Args:
         client: Sends them; shared by the threads.
         inputs: The request.
-        platform: Named in the samples.
-        experiment: Likewise.
-        requests: How many.
-        on_sample: Told of each that is done.
+        platform: Platform name for the samples.
+        experiment: Experiment name for the samples.
+        requests: How many to send.
+        on_sample: Called after each request.
 
     Returns:
-        The samples in order, and the last outputs that came.
+        The samples in order, and the last outputs received.
     """
-    # All threads stand ready before the clock starts: starting them is not the platform's time.
+    # All threads are ready before the clock starts, so that starting them is not charged to the platform.
     gate = threading.Barrier(requests + 1)
     begin_ns = 0
 

@@ -1,4 +1,4 @@
-"""What this machine is, as a result must say it."""
+"""A description of this machine, recorded with every result."""
 
 import os
 import platform
@@ -30,10 +30,10 @@ _ISA = ("sse4_2", "avx", "avx2", "fma", "avx512f", "avx512_vnni", "avx512_bf16",
 
 
 def describe_machine() -> dict[str, object]:
-    """The machine.
+    """Describe the machine.
 
     Returns:
-        Its CPU and that CPU's vector instructions, cores, memory and operating system.
+        Its CPU, vector instruction sets, cores, memory, operating system and Python version.
     """
     cpu = dict(
         line.split(":", 1)
@@ -53,7 +53,7 @@ def describe_machine() -> dict[str, object]:
 
 
 def package_versions() -> dict[str, str]:
-    """The versions of the packages a result depends on; those not installed are left out."""
+    """The versions of the packages a result depends on; packages that are not installed are left out."""
     versions = {}
     for name in _PACKAGES:
         try:
@@ -64,7 +64,7 @@ def package_versions() -> dict[str, str]:
 
 
 def git_revision() -> str | None:
-    """The revision of the source tree, with ``-dirty`` where it was changed; ``None`` outside of one."""
+    """The revision of the source tree, with ``-dirty`` if it was modified; ``None`` outside a source tree."""
     command = ["git", "-C", str(Path(__file__).parent), "describe", "--always", "--dirty", "--abbrev=12"]
     try:
         done = subprocess.run(command, capture_output=True, text=True, check=True, timeout=10)

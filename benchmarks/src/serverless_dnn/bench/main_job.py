@@ -38,14 +38,14 @@ class RunOptions:
 
     Attributes:
         model: The model's name.
-        photograph: What to send; ``None`` takes the sample photograph.
+        photograph: What to send; ``None`` sends the sample photograph.
         platforms: Which platforms, in order.
-        requests: Of each experiment.
+        requests: Requests per experiment.
         engine: ``auto``, ``tensorflow`` or ``openvino``.
-        body_format: Of REST bodies.
-        instances: At once, on platforms whose instances take one request at a time.
-        models_dir: Holds a folder for each model.
-        runs_dir: Holds a folder for each run.
+        body_format: Format of REST bodies.
+        instances: Instance cap on platforms whose instances take one request at a time.
+        models_dir: Holds one folder per model.
+        runs_dir: Holds one folder per run.
     """
 
     model: str
@@ -70,7 +70,7 @@ def run_main_job(options: RunOptions, console: Console) -> tuple[Path, Run, list
         The run's folder, the run, and its requests.
 
     Raises:
-        BenchError: An option is wrong, a server does not start, or the disk refuses.
+        BenchError: An option is invalid, a server fails to start, or the results cannot be written.
         ModelsError: There is no such model, or the photograph cannot be read.
     """
     started = datetime.now(UTC).isoformat(timespec="seconds")

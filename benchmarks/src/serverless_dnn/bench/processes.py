@@ -16,26 +16,26 @@ from typing import Any
 
 from serverless_dnn.bench.errors import StartError
 
-# Cloud Run and SageMaker kill what has not ended by then; the shorter of the two.
+# Cloud Run and SageMaker kill processes still running after a grace period; this is the shorter of the two.
 STOP_GRACE_S = 10.0
 _POLL_S = 0.005
 _QUOTED_LINES = 5
 _PR_SET_PDEATHSIG = 1
-# Looked up before any fork: between fork and exec nothing may be loaded.
-# gRPC's fork handlers abort a fork while its threads poll, and here every fork is followed by an exec at once. It reads
-# the variable when it first starts.
+# gRPC's fork handlers abort a fork while its threads poll, but here every fork is followed immediately by an exec. gRPC
+# reads the variable when it is first initialised.
 os.environ.setdefault("GRPC_ENABLE_FORK_SUPPORT", "0")
+# Looked up before any fork: nothing may be loaded between fork and exec.
 _prctl = ctypes.CDLL(None).prctl
 
 
 @dataclass
 class ServerProcess:
-    """A server that was started.
+    """A started server.
 
     Attributes:
-        process: The operating system's process, leader of its own group.
+        process: The process, leader of its own group.
         log_path: Where its output goes.
-        ready_file: Where it tells its port.
+        ready_file: Where it writes its port.
         started_ns: When it was started, ``perf_counter_ns``.
     """
 
@@ -45,10 +45,10 @@ class ServerProcess:
     started_ns: int = field(default_factory=time.perf_counter_ns)
 
     def ready_port(self) -> int | None:
-        """The port, once the server answers; ``None`` before.
+        """The port once the server is ready; ``None`` until then.
 
         Raises:
-            StartError: The process has ended instead.
+            StartError: The process exited instead.
         """
         if self.ready_file.exists():
             facts: dict[str, Any] = json.loads(self.ready_file.read_text(encoding="utf-8"))
@@ -62,16 +62,16 @@ class ServerProcess:
         return None
 
     def wait_ready(self, timeout_s: float) -> int:
-        """Wait until the server answers.
+        """Wait until the server is ready.
 
         Args:
-            timeout_s: How long.
+            timeout_s: How long to wait.
 
         Returns:
             Its port.
 
         Raises:
-            StartError: It ended, or was not ready in time.
+            StartError: It exited, or was not ready in time.
         """
         while (port := self.ready_port()) is None:
             if time.perf_counter_ns() - self.started_ns > timeout_s * 1e9:
@@ -80,10 +80,10 @@ class ServerProcess:
         return port
 
     def stop(self, grace_s: float = STOP_GRACE_S) -> None:
-        """End the process and all it started: SIGTERM, and SIGKILL after the grace.
+        """Stop the process and everything it started: SIGTERM, then SIGKILL after the grace period.
 
         Args:
-            grace_s: How long it may take.
+            grace_s: The grace period.
         """
         self._signal(signal.SIGTERM)
         try:
@@ -106,12 +106,12 @@ def start_server(command: list[str], environment: Mapping[str, str], log_path: P
     """Start a server.
 
     Args:
-        command: Its command and arguments; the command is looked up beside this Python first.
-        environment: Variables added to this process's.
+        command: Its command and arguments; the command is looked up next to this Python first.
+        environment: Variables added to this process's environment.
         log_path: Where its output goes.
 
     Returns:
-        The process; it dies with this one, however this one ends.
+        The process; it dies with this one, however this one exits.
 
     Raises:
         StartError: There is no such command.
@@ -122,7 +122,7 @@ def start_server(command: list[str], environment: Mapping[str, str], log_path: P
     log_path.parent.mkdir(parents=True, exist_ok=True)
     ready_file = Path(tempfile.mkdtemp(prefix="sdnn-")) / "ready.json"
     variables = {**os.environ, **environment, "SDNN_READY_FILE": str(ready_file)}
-    # An image holds compiled bytecode; without it every start would compile and a cold start would measure that.
+    # Images contain precompiled bytecode; without it, every start would compile, distorting cold-start timings.
     variables.pop("PYTHONDONTWRITEBYTECODE", None)
     with log_path.open("ab") as log:
         process = subprocess.Popen(
@@ -132,7 +132,7 @@ def start_server(command: list[str], environment: Mapping[str, str], log_path: P
             stdout=log,
             stderr=log,
             process_group=0,
-            preexec_fn=_die_with_parent,  # noqa: PLW1509 - one system call, nothing that could lock
+            preexec_fn=_die_with_parent,  # noqa: PLW1509 - one system call that cannot deadlock
         )
     return ServerProcess(process, log_path, ready_file)
 

@@ -1,4 +1,4 @@
-"""A run as one self-contained page, from its folder alone."""
+"""A run as one self-contained HTML report, from its folder alone."""
 
 import json
 from collections.abc import Sequence
@@ -17,16 +17,16 @@ _DETAILS = ("options", "platforms", "machine", "packages")
 
 
 def write_report(folder: Path) -> Path:
-    """Write a run's page beside its data.
+    """Write a run's report next to its data.
 
     Args:
         folder: The run's folder.
 
     Returns:
-        The page.
+        The report's path.
 
     Raises:
-        RunFolderError: The folder is no run, or the disk refuses.
+        RunFolderError: The folder is not a run, or the report cannot be written.
     """
     run, samples = read_run(folder)
     path = folder / REPORT_FILE
@@ -40,14 +40,14 @@ def write_report(folder: Path) -> Path:
 
 
 def render_report(run: Run, samples: Sequence[Sample]) -> str:
-    """Make a run's page.
+    """Render a run's report.
 
     Args:
         run: The run.
         samples: Its requests.
 
     Returns:
-        HTML that needs nothing from outside.
+        Self-contained HTML.
     """
     names = [facts["name"] for facts in run.platforms]
     warm = {name: {key: summarize_warm(samples, name, key) for key in EXPERIMENT_TITLES} for name in names}

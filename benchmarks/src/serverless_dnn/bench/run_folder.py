@@ -1,4 +1,4 @@
-"""A run on disk: ``run.json``, ``requests.parquet``, ``report.html``, ``logs/``; written aside and then renamed."""
+"""A run on disk: ``run.json``, ``requests.parquet``, ``report.html``, ``logs/``; written as partial, then renamed."""
 
 import json
 import shutil
@@ -21,20 +21,20 @@ RUN_FILE, REQUESTS_FILE, REPORT_FILE, LOG_FOLDER = "run.json", "requests.parquet
 
 @dataclass(frozen=True)
 class Run:
-    """Everything about a run but its requests.
+    """Everything about a run except its requests.
 
     Attributes:
         model: The model's name.
-        started: When, ISO 8601 in UTC.
+        started: Start time, ISO 8601 in UTC.
         options: Every option.
         photograph: What was sent, and its licence.
-        platforms: Each platform's facts, limits, model server, engine with why it was taken, and its servers' warnings.
+        platforms: Each platform's facts, limits, model server, engine and why it was chosen, and its servers' warnings.
         machine: See ``machine.describe_machine``.
         packages: Versions by package.
-        git_revision: Of the source tree.
-        largest_difference: Between any two platforms' outputs; ``None`` with fewer than two.
-        reasons: Why the run is invalid; empty when it is valid.
-        schema_version: Of this file.
+        git_revision: Revision of the source tree.
+        largest_difference: Largest difference between any two platforms' outputs; ``None`` with fewer than two.
+        reasons: Why the run is invalid; empty if it is valid.
+        schema_version: Schema version of this file.
     """
 
     model: str
@@ -57,17 +57,17 @@ class Run:
 
 @contextmanager
 def partial_folder(runs: Path, model: str) -> Iterator[Path]:
-    """Have a folder for a run in the making; it is removed when the block raises.
+    """Create a folder for a run in progress; it is removed if the block raises.
 
     Args:
-        runs: The folder of all runs; made if missing.
-        model: Named in the run's folder.
+        runs: The folder of all runs; created if missing.
+        model: Model name for the run's folder name.
 
     Yields:
-        The folder; ``finish_folder`` gives it its name.
+        The folder; ``finish_folder`` gives it its final name.
 
     Raises:
-        RunFolderError: It cannot be made.
+        RunFolderError: It cannot be created.
     """
     stamp = datetime.now(UTC).strftime("%Y%m%dT%H%M%S.%fZ")
     folder = runs / f".{stamp}-{model}.partial"
@@ -83,13 +83,13 @@ def partial_folder(runs: Path, model: str) -> Iterator[Path]:
 
 
 def finish_folder(partial: Path) -> Path:
-    """Give a run's folder its name.
+    """Give a run's folder its final name.
 
     Args:
-        partial: The folder in the making.
+        partial: The folder of the run in progress.
 
     Returns:
-        Where it is now.
+        Its final path.
     """
     return partial.rename(partial.with_name(partial.name.removeprefix(".").removesuffix(".partial")))
 
@@ -103,7 +103,7 @@ def write_run(folder: Path, run: Run, samples: Sequence[Sample]) -> None:
         samples: Its requests.
 
     Raises:
-        RunFolderError: The disk refuses.
+        RunFolderError: It cannot be written.
     """
     columns = {column.name: [getattr(sample, column.name) for sample in samples] for column in fields(Sample)}
     try:
@@ -124,7 +124,7 @@ def read_run(folder: Path) -> tuple[Run, list[Sample]]:
         The run and its requests.
 
     Raises:
-        RunFolderError: It is no run, or of a schema this version does not know.
+        RunFolderError: It is not a run, or its schema version is not supported.
     """
     try:
         document = json.loads((folder / RUN_FILE).read_text(encoding="utf-8"))

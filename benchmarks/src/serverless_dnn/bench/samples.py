@@ -1,4 +1,4 @@
-"""One request as it was measured: a row of ``requests.parquet``."""
+"""One measured request: a row of ``requests.parquet``."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -14,33 +14,33 @@ OK = "OK"
 class Sample:
     """A request.
 
-    Every duration is in whole nanoseconds of one machine's monotonic clock. What was not told is ``None``, never 0.
+    Every duration is in whole nanoseconds of one machine's monotonic clock. Unreported values are ``None``, never 0.
 
     Attributes:
         platform: ``lambda``, ``sagemaker`` or ``cloudrun``.
-        experiment: Which part of the run it belongs to.
-        index: Its number in that part.
-        scheduled_ns: When it was due, since that part began.
-        latency_ns: End to end, from when it was due to its arrays.
+        experiment: The experiment it belongs to.
+        index: Its index in the experiment.
+        scheduled_ns: When it was due, relative to the start of the experiment.
+        latency_ns: End to end, from when it was due until its output arrays were decoded.
         status: ``OK``, the server's code, or the name of the client's error.
-        error: The error's text.
-        bytes_sent: The body's or message's size.
-        bytes_received: Likewise.
-        encode_ns: The client's arrays to bytes.
-        wait_ns: The client's wait for the answer's bytes.
-        decode_ns: The client's bytes to arrays.
-        server_decode_ns: The server's bytes to arrays.
-        server_queue_ns: The server's wait for a free place.
+        error: The error message.
+        bytes_sent: Size of the request body or message.
+        bytes_received: Size of the response body or message.
+        encode_ns: Client, arrays to bytes.
+        wait_ns: Client, waiting for the response bytes.
+        decode_ns: Client, bytes to arrays.
+        server_decode_ns: Server, bytes to arrays.
+        server_queue_ns: Server, waiting for a free engine slot.
         server_compute_ns: The engine.
-        server_encode_ns: The server's arrays to bytes.
-        server_total_ns: All the server saw of the request.
-        cold: Whether it was its instance's first answer.
-        cold_ns: From the start of the instance's process to its readiness; told with its first answer, as are the next.
-        cold_import_ns: Of that, importing libraries.
-        cold_load_ns: Of that, loading the model.
-        cold_warmup_ns: Of that, warming up.
-        instance: The instance that answered.
-        engine: What ran the model; told with an instance's first answer.
+        server_encode_ns: Server, arrays to bytes.
+        server_total_ns: Total time the server spent on the request.
+        cold: Whether this was its instance's first response.
+        cold_ns: From process start to readiness; like the next three, reported with an instance's first response.
+        cold_import_ns: The part of that spent importing libraries.
+        cold_load_ns: The part spent loading the model.
+        cold_warmup_ns: The part spent warming up.
+        instance: The instance that responded.
+        engine: The engine that ran the model; reported with an instance's first response.
     """
 
     platform: str
@@ -71,13 +71,13 @@ class Sample:
 
 @dataclass(frozen=True)
 class Slot:
-    """A request that is to be made.
+    """A request to be sent.
 
     Attributes:
-        platform: Where.
-        experiment: In which part of the run.
-        index: Its number in that part.
-        scheduled_ns: When it is due, since that part began.
+        platform: The platform.
+        experiment: The experiment.
+        index: Its index in the experiment.
+        scheduled_ns: When it is due, relative to the start of the experiment.
     """
 
     platform: str
@@ -87,12 +87,12 @@ class Slot:
 
 
 def sample_of_prediction(slot: Slot, latency_ns: int, prediction: Prediction) -> Sample:
-    """A request that was answered.
+    """The row of a successful request.
 
     Args:
         slot: The request.
-        latency_ns: From when it was due to its arrays.
-        prediction: The answer.
+        latency_ns: From when it was due until its output arrays were decoded.
+        prediction: The response.
 
     Returns:
         The row.
@@ -132,12 +132,12 @@ def sample_of_prediction(slot: Slot, latency_ns: int, prediction: Prediction) ->
 
 
 def sample_of_error(slot: Slot, latency_ns: int, error: ClientError) -> Sample:
-    """A request that failed.
+    """The row of a failed request.
 
     Args:
         slot: The request.
-        latency_ns: From when it was due to its failure; never counted among the latencies.
-        error: Why.
+        latency_ns: From when it was due until it failed; never counted among the latencies.
+        error: The failure.
 
     Returns:
         The row.

@@ -1,4 +1,4 @@
-"""What the servers' logs say that belongs into a run: which engine was taken and why, and every warning."""
+"""What a run records from the server logs: which engine was chosen and why, and every warning."""
 
 import json
 from collections.abc import Iterator
@@ -7,15 +7,15 @@ from typing import Any
 
 
 def engine_facts(log_folder: Path, platform: str) -> dict[str, Any] | None:
-    """The engine that a platform's first instance loaded the model into.
+    """The engine into which a platform's first instance loaded the model.
 
     Args:
-        log_folder: Where the servers' logs are.
+        log_folder: Where the server logs are.
         platform: The platform's name.
 
     Returns:
-        Its name, version, precision, threads, why it was taken, and what the compiled-model cache did; ``None`` when no
-        server told.
+        Its name, version, precision, threads, why it was chosen, and what the compiled-model cache did; ``None`` if no
+        server reported it.
     """
     for entry in _entries(log_folder, platform):
         if entry.get("message") == "model loaded" and isinstance(entry.get("engine"), dict):
@@ -25,14 +25,14 @@ def engine_facts(log_folder: Path, platform: str) -> dict[str, Any] | None:
 
 
 def warnings(log_folder: Path, platform: str) -> list[str]:
-    """What a platform's servers warned of, such as a fallback to another engine.
+    """Warnings from a platform's servers, such as a fallback to another engine.
 
     Args:
-        log_folder: Where the servers' logs are.
+        log_folder: Where the server logs are.
         platform: The platform's name.
 
     Returns:
-        Each message once, with its reason where it has one.
+        Each distinct message once, with its reason if it has one.
     """
     told: dict[str, None] = {}
     for entry in _entries(log_folder, platform):
@@ -45,7 +45,7 @@ def warnings(log_folder: Path, platform: str) -> list[str]:
 def _entries(log_folder: Path, platform: str) -> Iterator[dict[str, Any]]:
     for path in sorted(log_folder.glob(f"{platform}-*.log")):
         for line in path.read_text(encoding="utf-8", errors="replace").splitlines():
-            # Other lines are of libraries that print what they like.
+            # Other lines come from libraries that print in their own format.
             if not line.startswith("{"):
                 continue
             try:

@@ -1,4 +1,4 @@
-"""A run's numbers, computed from its folder alone: what tables and figures show."""
+"""The numbers that tables and figures show, computed from a run's folder alone."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -11,22 +11,22 @@ PARTS = ("client encode", "network and platform", "server decode", "queue", "com
 
 @dataclass(frozen=True)
 class WarmSummary:
-    """A platform's warm requests of one experiment; times in milliseconds, of requests that succeeded.
+    """A platform's warm requests in one experiment; times in milliseconds, for successful requests.
 
     Attributes:
-        platform: Which.
+        platform: The platform.
         experiment: ``sequential`` or ``burst``.
         requests: How many were sent.
         failures: How many failed, by status.
-        bytes_sent: Of one request.
-        bytes_received: Of one answer.
+        bytes_sent: Size of one request.
+        bytes_received: Size of one response.
         p50_ms: End to end.
-        p95_ms: Likewise.
-        p99_ms: Likewise.
-        p50_interval_ms: Holds the true median with 95 % confidence.
-        compute_p50_ms: The engine.
-        overhead_share: The median over requests of what is not compute, as a share of end to end.
-        parts_ms: Medians of the parts that add up to a request, by ``PARTS``.
+        p95_ms: End to end.
+        p99_ms: End to end.
+        p50_interval_ms: Contains the true median with 95 % confidence.
+        compute_p50_ms: Median compute time.
+        overhead_share: The median over requests of the non-compute share of end to end.
+        parts_ms: Medians of the parts that make up a request, by ``PARTS``.
     """
 
     platform: str
@@ -49,9 +49,9 @@ class ColdSummary:
     """A platform's cold start; times in milliseconds.
 
     Attributes:
-        platform: Which.
-        total_ms: From the request that found no instance to its answer.
-        phases_ms: The parts of it, in order: those of the start, then the first inference.
+        platform: The platform.
+        total_ms: From a request that finds no instance until its response.
+        phases_ms: Its phases in order: those of the start, then the first inference, then the platform.
         failure: Why there is none.
     """
 
@@ -65,12 +65,12 @@ def summarize_warm(samples: Sequence[Sample], platform: str, experiment: Experim
     """Summarize one experiment on one platform.
 
     Args:
-        samples: All of a run.
-        platform: Which.
-        experiment: Which.
+        samples: All samples of a run.
+        platform: The platform.
+        experiment: The experiment.
 
     Returns:
-        The numbers; ``None`` where no request succeeded or the server did not tell.
+        The numbers; ``None`` where no request succeeded or the server did not report the value.
     """
     chosen = [sample for sample in samples if (sample.platform, sample.experiment) == (platform, experiment)]
     good = [sample for sample in chosen if sample.status == OK]
@@ -104,8 +104,8 @@ def summarize_cold(samples: Sequence[Sample], platform: str) -> ColdSummary:
     """Summarize the cold start on one platform.
 
     Args:
-        samples: All of a run.
-        platform: Which.
+        samples: All samples of a run.
+        platform: The platform.
 
     Returns:
         The numbers.
@@ -128,14 +128,14 @@ def summarize_cold(samples: Sequence[Sample], platform: str) -> ColdSummary:
 
 
 def engine_of(samples: Sequence[Sample], platform: str) -> str | None:
-    """What ran the model on a platform, as its instances told.
+    """The engine that ran the model on a platform, as reported by its instances.
 
     Args:
-        samples: All of a run.
-        platform: Which.
+        samples: All samples of a run.
+        platform: The platform.
 
     Returns:
-        The engine; ``None`` when no instance told.
+        The engine; ``None`` if no instance reported one.
     """
     return next((sample.engine for sample in samples if sample.platform == platform and sample.engine), None)
 

@@ -23,7 +23,7 @@ def run_tables(run: Run, samples: Sequence[Sample]) -> RenderableType:
         samples: Its requests.
 
     Returns:
-        What rich prints: warm requests, cold starts, and the verdict.
+        A rich renderable: warm requests, cold starts, and the verdict.
     """
     verdict = Text(f"{run.verdict}", "bold green" if not run.reasons else "bold red")
     if run.largest_difference is not None:
@@ -39,7 +39,7 @@ def print_run(run: Run, samples: Sequence[Sample], console: Console) -> None:
     Args:
         run: The run.
         samples: Its requests.
-        console: Where.
+        console: Where to print.
     """
     console.print(run_tables(run, samples))
 
@@ -95,7 +95,7 @@ def _cold_table(run: Run, samples: Sequence[Sample]) -> Table:
 
 
 def milliseconds(value: float | None) -> str:
-    """Print milliseconds with three digits.
+    """Format milliseconds with three significant digits.
 
     Args:
         value: Milliseconds, or ``None``.

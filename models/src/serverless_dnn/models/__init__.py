@@ -1,6 +1,6 @@
-"""The paper's models: build them, export them, prepare their inputs, read their outputs.
+"""The paper's models: build, export, preprocess, postprocess.
 
-Only ``architectures`` and ``export`` import TensorFlow; everything else runs where TensorFlow is not installed.
+Only ``architectures`` and ``export`` import TensorFlow; everything else runs without TensorFlow installed.
 """
 
 __version__ = "0.1.0"

@@ -23,20 +23,20 @@ _option = partial(click.option, show_envvar=True)
 
 @click.group(context_settings={"auto_envvar_prefix": "SDNN_MODELS", "max_content_width": 120})
 def main() -> None:
-    """The models of the paper, as SavedModels that every server here and TensorFlow Serving itself can serve."""
+    """The paper's models as SavedModels that every server here, and TensorFlow Serving itself, can serve."""
 
 
 @main.command("list")
-@_option("--wire", is_flag=True, help="Really encode one request and one reply, and show their sizes.")
+@_option("--wire", is_flag=True, help="Encode one request and one reply, and show their actual sizes.")
 @_option("--json", "as_json", envvar="SDNN_MODELS_LIST_JSON", is_flag=True, help="Print JSON instead of a table.")
 def list_models(*, wire: bool, as_json: bool) -> None:
-    """Show the models beside the paper's figures; what differs from them is yellow.
+    """Show the models next to the paper's figures; differences are shown in yellow.
 
     \b
     Examples:
       sdnn-models list
       sdnn-models list --wire
-    """  # noqa: D301 # click's mark for kept lines is a backspace
+    """  # noqa: D301 # click marks preformatted lines with a backspace
     from serverless_dnn.models.listing import card_rows, print_rows, wire_rows
 
     rows = wire_rows(MODELS.values()) if wire else card_rows(MODELS.values())
@@ -50,10 +50,10 @@ def list_models(*, wire: bool, as_json: bool) -> None:
 @click.argument("name", metavar="NAME")
 @click.argument("folder", type=click.Path(path_type=Path, file_okay=False))
 @_option("--weights", default="random", show_default=True, help="random, imagenet, or a file.")
-@_option("--seed", default=0, show_default=True, type=click.IntRange(0), help="Of random weights.")
-@_option("--version", default=1, show_default=True, type=click.IntRange(0), help="The version's number.")
-@_option("--frozen", is_flag=True, help="Weights as constants of the graph: loads faster.")
-@_option("--openvino", is_flag=True, help="OpenVINO's own format as well, in assets.extra.")
+@_option("--seed", default=0, show_default=True, type=click.IntRange(0), help="Seed for random weights.")
+@_option("--version", default=1, show_default=True, type=click.IntRange(0), help="Version number.")
+@_option("--frozen", is_flag=True, help="Freeze weights into graph constants: loads faster.")
+@_option("--openvino", is_flag=True, help="Also write OpenVINO's own format, in assets.extra.")
 @_option(
     "--format",
     "layout",
@@ -61,9 +61,9 @@ def list_models(*, wire: bool, as_json: bool) -> None:
     default="tfserving",
     show_default=True,
     type=click.Choice(["tfserving", "sagemaker"]),
-    help="sagemaker packs NAME/model.tar.gz as well.",
+    help="sagemaker also packs NAME/model.tar.gz.",
 )
-@_option("--overwrite", is_flag=True, help="Replace the version if there is one.")
+@_option("--overwrite", is_flag=True, help="Replace the version if it exists.")
 def export(name: str, folder: Path, *, layout: str, overwrite: bool, **options: Any) -> None:
     """Write the model NAME, or all of them, to FOLDER/NAME/VERSION.
 
@@ -72,9 +72,9 @@ def export(name: str, folder: Path, *, layout: str, overwrite: bool, **options: 
       sdnn-models export mobilenet_v1 models
       sdnn-models export all models --seed 7
       sdnn-models export bert_base models --weights checkpoint/model.safetensors --format sagemaker
-    """  # noqa: D301 # likewise
+    """  # noqa: D301 # as above
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
-    # Read when Keras is imported, and no other backend writes SavedModels this way.
+    # Keras reads this on import, and no other backend writes SavedModels this way.
     os.environ["KERAS_BACKEND"] = "tensorflow"
     from serverless_dnn.models.export import ExportOptions, export_model
 
@@ -95,45 +95,50 @@ def export(name: str, folder: Path, *, layout: str, overwrite: bool, **options: 
 
 def _show_step(model: str, status: Status, step: str) -> None:
     status.update(f"{model}: {step}")
-    # A spinner's last words are lost; what a user must know of the weights is not.
+    # The spinner's status is overwritten, but notes about the weights must stay visible.
     if step.startswith("note:"):
         _ERRORS.print(f"[yellow]{model}: {step}[/]")
 
 
 @main.command("compile")
 @click.argument("folder", type=click.Path(path_type=Path, file_okay=False, exists=True))
-@_option("--cache-folder", required=True, type=click.Path(path_type=Path, file_okay=False), help="Filled; may be new.")
-@_option("--precision", default="f32", show_default=True, help="The arithmetic: f32, bf16 or f16.")
+@_option(
+    "--cache-folder",
+    required=True,
+    type=click.Path(path_type=Path, file_okay=False),
+    help="Output; created if missing.",
+)
+@_option("--precision", default="f32", show_default=True, help="Inference precision: f32, bf16 or f16.")
 def compile_models(folder: Path, cache_folder: Path, precision: str) -> None:
-    """Compile the models in FOLDER for OpenVINO ahead of a server's first start, such as at image build.
+    """Compile the models in FOLDER for OpenVINO ahead of a server's first start, e.g. at image build time.
 
-    Needs serverless-dnn-runtime[openvino] in the same environment; with TensorFlow as well, the answers of both engines
-    are compared, and a model that OpenVINO answers otherwise is refused. Servers find the result with --cache-folder,
+    Needs serverless-dnn-runtime[openvino] in the same environment. If TensorFlow is installed as well, the two engines'
+    outputs are compared, and a model on which they differ is rejected. Servers pick up the result with --cache-folder
     if they have the same OpenVINO version, precision and CPU instructions.
 
     \b
     Examples:
       sdnn-models compile models --cache-folder cache
       sdnn-models compile models/mobilenet_v1 --cache-folder cache --precision bf16
-    """  # noqa: D301 # likewise
+    """  # noqa: D301 # as above
     command = ["--precision", precision, "--model-base-path", str(folder), "--cache-folder", str(cache_folder)]
     _run_runtime("compile_models", command)
 
 
 @main.command("explain")
 @click.argument("folder", metavar="MODEL", type=click.Path(path_type=Path, file_okay=False, exists=True))
-@_option("--json", "as_json", envvar="SDNN_MODELS_EXPLAIN_JSON", is_flag=True, help="Print a JSON line a version.")
+@_option("--json", "as_json", envvar="SDNN_MODELS_EXPLAIN_JSON", is_flag=True, help="Print one JSON line per version.")
 def explain(folder: Path, *, as_json: bool) -> None:
-    """Tell which engine a server's `--engine auto` takes for MODEL, and why, operator by operator.
+    """Show which engine a server's `--engine auto` chooses for MODEL, and why, operator by operator.
 
-    MODEL is a version's folder, a model's, or a folder of models. Needs serverless-dnn-runtime in the same environment,
-    and neither TensorFlow nor OpenVINO.
+    MODEL is a version folder, a model folder, or a folder of models. Needs serverless-dnn-runtime in the same
+    environment, but neither TensorFlow nor OpenVINO.
 
     \b
     Examples:
       sdnn-models explain models/mobilenet_v1
       sdnn-models explain models --json
-    """  # noqa: D301 # likewise
+    """  # noqa: D301 # as above
     _run_runtime("explain_model", [str(folder), *(["--json"] if as_json else [])])
 
 
@@ -141,6 +146,6 @@ def _run_runtime(module: str, arguments: list[str]) -> None:
     if find_spec("serverless_dnn.runtime") is None:
         click.echo("sdnn-models: this needs a runtime: pip install 'serverless-dnn-runtime[openvino]'", err=True)
         sys.exit(1)
-    # A process of its own: this package meets the runtime as a command, as it meets servers.
+    # A separate process: this package uses the runtime only as a command, as it does servers.
     command = [sys.executable, "-m", f"serverless_dnn.runtime.commands.{module}", *arguments]
     sys.exit(subprocess.run(command, check=False).returncode)

@@ -4,14 +4,14 @@
 
     ModelsError
     ├── UnknownModelError   no model of that name
-    ├── WeightsError        weights that cannot be had, read, or do not fit
-    ├── InputError          a photograph or text that cannot be used
-    └── ExportError         the export cannot be written
+    ├── WeightsError        weights that cannot be obtained or read, or do not fit
+    ├── InputError          an unusable photograph or text
+    └── ExportError         an export that cannot be written
 """
 
 
 class ModelsError(Exception):
-    """The root; ``str(error)`` says what was expected, what came and what to do."""
+    """The root; ``str(error)`` says what was expected, what was received and what to do."""
 
 
 class UnknownModelError(ModelsError):
@@ -19,7 +19,7 @@ class UnknownModelError(ModelsError):
 
 
 class WeightsError(ModelsError):
-    """Weights cannot be had, cannot be read, or do not fit the architecture."""
+    """Weights cannot be obtained, cannot be read, or do not fit the architecture."""
 
 
 class InputError(ModelsError):

@@ -1,7 +1,7 @@
 """Write a model as a SavedModel in TensorFlow Serving's layout, ready to serve on every platform.
 
-Weights are stored once (Keras' ``Model.export`` stores them twice), the files are written aside and renamed, and beside
-them lie a manifest and the requests with which servers warm up.
+Weights are stored once (Keras' ``Model.export`` stores them twice), everything is written to a temporary folder that is
+renamed at the end, and a manifest and the servers' warm-up requests are included.
 """
 
 import ctypes
@@ -38,11 +38,11 @@ class ExportOptions:
 
     Attributes:
         weights: ``random``, ``imagenet`` or a file.
-        seed: Of random weights.
-        version: The version's number.
-        frozen: Weights as constants of the graph instead of variables: loads faster, cannot be trained on.
-        openvino: OpenVINO's own format as well.
-        sagemaker: SageMaker's ``model.tar.gz`` as well.
+        seed: Seed of random weights.
+        version: Version number.
+        frozen: Store weights as graph constants instead of variables: loads faster, cannot be trained further.
+        openvino: Also write OpenVINO's own format.
+        sagemaker: Also write SageMaker's ``model.tar.gz``.
     """
 
     weights: str = "random"
@@ -60,10 +60,10 @@ class Manifest:
     Attributes:
         model: The model's name.
         options: How it was exported.
-        parameters: Numbers the model holds.
-        notes: What a user must know of the weights.
-        packages: Versions of what wrote it.
-        sha256: Of each file, by its path.
+        parameters: Number of parameters.
+        notes: What a user must know about the weights.
+        packages: Versions of the packages that wrote it.
+        sha256: SHA-256 of each file, by path.
     """
 
     model: str
@@ -86,16 +86,16 @@ def export_model(
 
     Args:
         name: The model.
-        folder: Holds a folder for each model; made if missing.
+        folder: Holds one folder per model; created if missing.
         options: What is written.
-        on_step: Told what is being done; what a user must know of the weights starts with ``note:``.
-        overwrite: Replace the version if there is one, in one step.
+        on_step: Called with each step; what a user must know about the weights starts with ``note:``.
+        overwrite: Replace the version atomically if it exists.
 
     Returns:
         The version's folder.
 
     Raises:
-        ModelsError: No such model or weights, the version exists, TensorFlow is not installed, or the disk refuses.
+        ModelsError: No such model or weights, the version exists, TensorFlow is not installed, or writing failed.
     """
     card = get_model(name)
     target = folder / name / str(options.version)
@@ -111,7 +111,7 @@ def export_model(
         raise ExportError(f"cannot write {target}: {error.strerror or error}") from error
     finally:
         shutil.rmtree(aside, ignore_errors=True)
-        # Servers take an empty folder for a model without versions.
+        # Servers would treat an empty folder as a model without versions.
         with suppress(OSError):
             for path in made:
                 path.rmdir()
@@ -148,7 +148,7 @@ def _write(card: ModelCard, aside: Path, target: Path, options: ExportOptions, o
 
 
 def _put_in_place(aside: Path, target: Path) -> None:
-    """Rename, or exchange with what is there: at every moment there is one whole version."""
+    """Rename, or exchange with the existing version, so that a complete version is in place at every moment."""
     if not target.exists():
         aside.rename(target)
         return
@@ -200,7 +200,7 @@ def _save_openvino(folder: Path) -> None:
     model = openvino.Core().read_model(str(folder))
     try:
         openvino.save_model(model, str(folder / OPENVINO_FILE), compress_to_fp16=False)
-    # All that OpenVINO says of a disk that refuses.
+    # OpenVINO reports failed writes only this way.
     except RuntimeError as error:
         raise OSError(f"OpenVINO: {error}") from error
 
@@ -239,7 +239,7 @@ def _write_manifest(manifest: Manifest, folder: Path) -> None:
 
 
 def _write_archive(folder: Path, target: Path) -> None:
-    """Pack a version for ``ModelDataUrl``, with nobody's name and no time in it: the same model, the same bytes."""
+    """Pack a version for ``ModelDataUrl`` without owners or timestamps, so that the same model gives the same bytes."""
     aside = target.with_name(f".{SAGEMAKER_ARCHIVE}.{os.getpid()}.partial")
 
     def anonymous(entry: tarfile.TarInfo) -> tarfile.TarInfo:
@@ -248,7 +248,7 @@ def _write_archive(folder: Path, target: Path) -> None:
         return entry
 
     try:
-        # Weights hardly compress: the fastest level loses nothing but time.
+        # Weights hardly compress, so a higher level would only cost time.
         with tarfile.open(aside, "w:gz", compresslevel=1) as archive:
             archive.add(folder, arcname=f"{target.parent.name}/{target.name}", filter=anonymous)
         aside.rename(target.with_name(SAGEMAKER_ARCHIVE))

@@ -1,4 +1,4 @@
-"""Photographs to classifier inputs, and scores to the best classes; numpy and Pillow only."""
+"""Turn photographs into classifier inputs, and scores into the best classes; numpy and Pillow only."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,7 +10,7 @@ from PIL import Image, ImageOps, UnidentifiedImageError
 
 from serverless_dnn.models.errors import InputError
 
-# A larger picture than this is no photograph but an attempt to fill the memory.
+# Anything larger is not a photograph but an attempt to exhaust memory.
 MAX_PIXELS = 100_000_000
 
 
@@ -19,7 +19,7 @@ class ScoredClass:
     """A class and its score.
 
     Attributes:
-        index: The class's number among the 1000 of ImageNet (ILSVRC 2012), as Keras orders them.
+        index: The class's index among the 1000 of ImageNet (ILSVRC 2012), in Keras' order.
         score: The probability.
     """
 
@@ -28,32 +28,34 @@ class ScoredClass:
 
 
 def load_photograph(path: Path) -> Image.Image:
-    """Read a picture as RGB, upright.
+    """Read an image as upright RGB.
 
     Args:
-        path: Any format Pillow reads.
+        path: An image in any format Pillow reads.
 
     Returns:
-        The picture.
+        The image.
 
     Raises:
-        InputError: The file cannot be read, is no picture, or has more than ``MAX_PIXELS``.
+        InputError: The file cannot be read, is not an image, or has more than ``MAX_PIXELS``.
     """
     try:
         with Image.open(path) as image:
             if image.width * image.height > MAX_PIXELS:
-                raise InputError(f"{path} has {image.width}x{image.height} pixels, more than {MAX_PIXELS} in all")
-            # Cameras store a picture as the sensor saw it and note how to turn it.
+                raise InputError(
+                    f"{path} has {image.width}x{image.height} pixels, more than the limit of {MAX_PIXELS} in total"
+                )
+            # Cameras store an image as the sensor saw it, with a note on how to rotate it.
             return ImageOps.exif_transpose(image).convert("RGB")
     except (UnidentifiedImageError, OSError, Image.DecompressionBombError) as error:
         raise InputError(f"{path} is not a picture that can be read: {error}") from None
 
 
 def preprocess(image: Image.Image, side: int) -> NDArray[np.float32]:
-    """Crop a picture's centre to a square, resize it and scale it to -1..1, as MobileNet and Inception were trained.
+    """Centre-crop an image to a square, resize it and scale it to -1..1, as in MobileNet's and Inception's training.
 
     Args:
-        image: An RGB picture.
+        image: An RGB image.
         side: The square's side in pixels: 224 for MobileNetV1, 299 for InceptionV3.
 
     Returns:
@@ -66,14 +68,14 @@ def preprocess(image: Image.Image, side: int) -> NDArray[np.float32]:
 
 
 def top_k(scores: NDArray[Any], k: int = 5) -> list[list[ScoredClass]]:
-    """The best classes of each picture.
+    """The best classes of each image.
 
     Args:
         scores: Shape batch x classes.
         k: How many.
 
     Returns:
-        For each picture its best classes, best first.
+        For each image, its best classes, best first.
     """
     best = np.argpartition(scores, -k, axis=1)[:, -k:]
     order = np.argsort(np.take_along_axis(scores, best, 1), axis=1)[:, ::-1]

@@ -1,4 +1,4 @@
-"""The registry, and the bytes models take on the wire, beside the paper's figures."""
+"""The registry, and the models' sizes on the wire, next to the paper's figures."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, fields
@@ -10,17 +10,17 @@ from serverless_dnn.models.registry import ModelCard
 from serverless_dnn.models.wire import measure_reply, measure_request
 
 _MIB = 1 << 20
-# Figures that agree to this are the paper's, rounded as it rounds them.
+# Figures within this tolerance match the paper's, given how it rounds.
 _SAME = 0.03
 
 
 @dataclass(frozen=True)
 class Figure:
-    """A figure of ours beside the paper's.
+    """One of our figures next to the paper's.
 
     Attributes:
         ours: What we count or measure.
-        paper: What the paper says.
+        paper: What the paper reports.
     """
 
     ours: float
@@ -38,7 +38,7 @@ class Figure:
 
 @dataclass(frozen=True)
 class CardRow:
-    """A model, in the units of the paper's workload table."""
+    """A model in the units of the paper's workload table."""
 
     model: str
     task: str
@@ -51,7 +51,7 @@ class CardRow:
 
 @dataclass(frozen=True)
 class WireRow:
-    """The MiB one request and one reply of a model take; ``rest_ratio`` is our REST request's part of the paper's."""
+    """The size of one request and one reply in MiB; ``rest_ratio`` is our REST request relative to the paper's."""
 
     model: str
     input_grpc: Figure
@@ -64,13 +64,13 @@ class WireRow:
 
 
 def card_rows(cards: Iterable[ModelCard]) -> list[CardRow]:
-    """Rows of what the registry says.
+    """Rows with the registry's figures.
 
     Args:
         cards: The models.
 
     Returns:
-        A row each.
+        One row per model.
     """
     return [
         CardRow(
@@ -87,13 +87,13 @@ def card_rows(cards: Iterable[ModelCard]) -> list[CardRow]:
 
 
 def wire_rows(cards: Iterable[ModelCard]) -> list[WireRow]:
-    """Rows of what encoding really takes.
+    """Rows with the sizes of actually encoded messages.
 
     Args:
         cards: The models.
 
     Returns:
-        A row each.
+        One row per model.
     """
     rows = []
     for card in cards:
@@ -118,7 +118,7 @@ def print_rows(rows: Sequence[CardRow] | Sequence[WireRow], console: Console) ->
 
     Args:
         rows: At least one.
-        console: Where.
+        console: Where to print.
     """
     table = Table(title="ours (the paper's); yellow differs by more than 3 %", title_justify="left")
     for column in fields(rows[0]):

@@ -1,4 +1,4 @@
-"""Photographs to YOLOv5's input, and its boxes to objects; numpy and Pillow only."""
+"""Turn photographs into YOLOv5's input, and its boxes into objects; numpy and Pillow only."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -7,9 +7,9 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-# The grey YOLOv5 fills up with (utils/augmentations.py, letterbox).
+# YOLOv5's padding grey (utils/augmentations.py, letterbox).
 _GREY = (114, 114, 114)
-# Boxes of different classes are moved this far apart, so that one pass treats every class alone.
+# Boxes of different classes are moved this far apart, so that a single pass handles each class separately.
 _CLASS_OFFSET = 2.0
 
 # The 80 classes of COCO (cocodataset.org), in YOLOv5's order.
@@ -27,11 +27,11 @@ COCO_NAMES = (
 
 @dataclass(frozen=True)
 class Letterbox:
-    """How a picture was fitted into a square.
+    """How an image was fitted into a square.
 
     Attributes:
-        scale: Pixels of the square for one of the picture.
-        left: Grey pixels at the left.
+        scale: Pixels in the square per image pixel.
+        left: Grey pixels on the left.
         top: Grey pixels at the top.
         side: The square's side.
     """
@@ -44,12 +44,12 @@ class Letterbox:
 
 @dataclass(frozen=True)
 class DetectedObject:
-    """An object in a picture.
+    """An object in an image.
 
     Attributes:
         name: One of ``COCO_NAMES``.
-        score: Objectness times the class's score.
-        box: Left, top, right, bottom, in pixels of the picture.
+        score: Objectness times the class score.
+        box: Left, top, right, bottom, in image pixels.
     """
 
     name: str
@@ -58,14 +58,14 @@ class DetectedObject:
 
 
 def letterbox(image: Image.Image, side: int = 640) -> tuple[NDArray[np.float32], Letterbox]:
-    """Fit a picture into a square without changing its proportions, and scale it to 0..1.
+    """Fit an image into a square, preserving its aspect ratio, and scale it to 0..1.
 
     Args:
-        image: An RGB picture.
+        image: An RGB image.
         side: The square's side in pixels.
 
     Returns:
-        float32 of shape 1 x side x side x 3, and how the picture was fitted.
+        float32 of shape 1 x side x side x 3, and how the image was fitted.
     """
     scale = side / max(image.size)
     size = (max(1, round(image.width * scale)), max(1, round(image.height * scale)))
@@ -83,14 +83,14 @@ def detect_objects(
     max_overlap: float = 0.45,
     limit: int = 300,
 ) -> list[DetectedObject]:
-    """Turn the boxes of one picture into objects.
+    """Turn the boxes of one image into objects.
 
     Args:
         predictions: Shape 25200 x 85: x, y, width, height in 0..1, objectness, 80 class scores.
-        fitted: How the picture was fitted.
-        min_score: Objects below it are left out.
-        max_overlap: Of two boxes of a class that overlap more (intersection over union), the better stays.
-        limit: How many objects at most.
+        fitted: How the image was fitted.
+        min_score: Minimum score of an object.
+        max_overlap: Of two boxes of a class that overlap more (intersection over union), only the better is kept.
+        limit: Maximum number of objects.
 
     Returns:
         The objects, best first.
@@ -110,15 +110,15 @@ def detect_objects(
 
 
 def non_maximum_suppression(boxes: NDArray[Any], scores: NDArray[Any], max_overlap: float) -> list[int]:
-    """Keep the best of boxes that overlap.
+    """Keep the best of overlapping boxes.
 
     Args:
         boxes: Shape n x 4: left, top, right, bottom.
         scores: Shape n.
-        max_overlap: Intersection over union above which the worse box goes.
+        max_overlap: Intersection over union above which the worse box is dropped.
 
     Returns:
-        Indices of the boxes kept, best first.
+        Indices of the kept boxes, best first.
     """
     order = np.argsort(-scores, kind="stable")
     areas = (boxes[:, 2] - boxes[:, 0]) * (boxes[:, 3] - boxes[:, 1])

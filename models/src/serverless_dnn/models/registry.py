@@ -1,7 +1,7 @@
-"""What there is to know about each model without building it: names, tensors, sizes, and the paper's figures.
+"""What is known about each model without building it: names, tensors, sizes, and the paper's figures.
 
-The paper's figures are those of its workload table ("When Serverless Computing Meets Different Degrees of Customization
-for DNN Inference", Song, Hur, Lee); a MB there is a MiB.
+The paper's figures come from its workload table ("When Serverless Computing Meets Different Degrees of Customization
+for DNN Inference", Song, Hur, Lee), where a MB is a MiB.
 """
 
 import math
@@ -15,9 +15,9 @@ import numpy as np
 from serverless_dnn.models.errors import UnknownModelError
 
 TEXT_TOKENS = 500
-"""Tokens of one text in the paper's workload.
+"""Tokens per text in the paper's workload.
 
-Its gRPC size is that of three int32 rows of 500, and its REST size that of 500 mostly one-digit numbers each: padding.
+Its gRPC size is that of three int32 rows of 500, and its REST size that of 500 mostly one-digit numbers each (padding).
 """
 
 Task = Literal["image-classification", "object-detection", "text-classification"]
@@ -30,7 +30,7 @@ class TensorSpec:
     Attributes:
         name: The key in the serving signature.
         dtype: The numpy type's name.
-        shape: Sizes; ``None`` where free.
+        shape: Dimensions; ``None`` if dynamic.
     """
 
     name: str
@@ -38,7 +38,7 @@ class TensorSpec:
     shape: tuple[int | None, ...]
 
     def request_shape(self) -> tuple[int, ...]:
-        """The shape in one benchmark request: batch 1, and 500 tokens where the length is free."""
+        """The shape in one benchmark request: batch 1, and 500 tokens where the length is dynamic."""
         return (1, *(TEXT_TOKENS if size is None else size for size in self.shape[1:]))
 
     def request_bytes(self) -> int:
@@ -63,19 +63,19 @@ class ModelCard:
     """A model.
 
     Attributes:
-        name: What commands and folders call it.
-        title: What people call it.
+        name: Its name in commands and folders.
+        title: Display name.
         task: What it does.
         inputs: The serving signature's inputs, in order.
         outputs: Its outputs.
-        parameters: Numbers it holds, trainable or not.
-        flops: Floating-point operations of one request, two for each multiply-add of convolutions, dense layers and
-            attention; other operations are left out.
+        parameters: Number of parameters, trainable or not.
+        flops: Floating-point operations per request, two for each multiply-add of convolutions, dense layers and
+            attention; other operations are not counted.
         paper: The paper's figures.
-        bf16_tolerance: The largest difference of an output when computed in bfloat16 at which it still does its work.
-        workload: What one benchmark request holds, in words.
-        preprocess: The function that makes its input, as ``module:name``; needs no TensorFlow.
-        postprocess: The one that reads its output.
+        bf16_tolerance: The largest acceptable output difference when computed in bfloat16.
+        workload: Description of one benchmark request.
+        preprocess: The function that prepares its input, as ``module:name``; does not need TensorFlow.
+        postprocess: The function that interprets its output.
     """
 
     name: str
@@ -124,7 +124,7 @@ _CARDS = (
         task="object-detection",
         inputs=(TensorSpec("input", "float32", (None, 640, 640, 3)),),
         outputs=(TensorSpec("predictions", "float32", (None, 25_200, 85)),),
-        # 7,235,389 that are trained, and two statistics for each of 9,504 normalised channels.
+        # 7,235,389 trainable, plus two statistics for each of 9,504 normalised channels.
         parameters=7_254_397,
         flops=16_433_561_600,
         paper=PaperFigures(16.5, 28, 4.688, 24.547, 8.172, 63.5932),
@@ -139,9 +139,9 @@ _CARDS = (
         task="text-classification",
         inputs=tuple(TensorSpec(name, "int32", (None, None)) for name in ("input_ids", "input_masks", "segment_ids")),
         outputs=(TensorSpec("score", "float32", (None, 1)),),
-        # The encoder's 109,482,240 and the head's 769.
+        # The encoder's 109,482,240 plus the head's 769.
         parameters=109_483_009,
-        # The paper's figure does not follow from 500 tokens of this network: it is that of about 76.
+        # The paper's figure does not match 500 tokens through this network; it corresponds to about 76.
         flops=94_151_837_184,
         paper=PaperFigures(13.39, 428, 0.006, 0.004, 0.0001, 0.0001),
         bf16_tolerance=0.05,
@@ -156,7 +156,7 @@ MODELS: Mapping[str, ModelCard] = MappingProxyType({card.name: card for card in 
 
 
 def get_model(name: str) -> ModelCard:
-    """A model by its name.
+    """Look up a model by name.
 
     Args:
         name: Such as ``mobilenet_v1``.
@@ -165,7 +165,7 @@ def get_model(name: str) -> ModelCard:
         The model's card.
 
     Raises:
-        UnknownModelError: There is none; the message lists those there are.
+        UnknownModelError: There is no such model; the message lists the known ones.
     """
     try:
         return MODELS[name]

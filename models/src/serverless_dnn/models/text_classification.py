@@ -1,4 +1,4 @@
-"""Texts to BERT's input, and its score to a sentiment."""
+"""Turn texts into BERT's inputs, and its score into a sentiment."""
 
 import zlib
 from pathlib import Path
@@ -16,7 +16,7 @@ _NEUTRAL = 0.5
 
 
 class TextEncoder:
-    """WordPiece by the library ``tokenizers`` (the extra ``text``).
+    """WordPiece tokenisation with the ``tokenizers`` library (the ``text`` extra).
 
     Args:
         vocabulary: A ``vocab.txt`` of word pieces, or a ``tokenizer.json``.
@@ -45,13 +45,13 @@ class TextEncoder:
 
         Args:
             texts: One or more.
-            tokens: Cut and fill every text to this many tokens; ``None`` fills to the longest, at most 512.
+            tokens: Truncate or pad every text to this many tokens; ``None`` pads to the longest, at most 512.
 
         Returns:
             ``input_ids``, ``input_masks`` and ``segment_ids``, int32, texts x tokens.
 
         Raises:
-            InputError: No text, or a length BERT cannot take.
+            InputError: No text, or a length that BERT does not support.
         """
         if not texts or not 2 <= (tokens or MAX_TOKENS) <= MAX_TOKENS:
             raise InputError(f"expected texts of 2 to {MAX_TOKENS} tokens, got {len(texts)} texts of {tokens} tokens")
@@ -66,14 +66,14 @@ class TextEncoder:
 
 
 def hash_words(text: str, tokens: int) -> dict[str, NDArray[np.int32]]:
-    """Input of the right shape where no vocabulary is at hand: each word's id is a hash of it, so it means nothing.
+    """Input of the right shape without a vocabulary: each word's id is a hash of the word, so the ids are meaningless.
 
     Args:
-        text: Its words, as far as they fit.
-        tokens: The length; what the text does not fill is padding.
+        text: The text; words that do not fit are dropped.
+        tokens: The length, padded if the text is shorter.
 
     Returns:
-        As ``TextEncoder.encode``, one text.
+        As ``TextEncoder.encode``, for one text.
     """
     span = _VOCABULARY - _FIRST_WORD
     ids = [_CLS, *(_FIRST_WORD + zlib.crc32(word.encode()) % span for word in text.split()[: tokens - 2]), _SEP]

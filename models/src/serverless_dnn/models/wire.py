@@ -1,4 +1,4 @@
-"""How many bytes one request and its reply really take, in gRPC and in REST."""
+"""The actual size of one request and its reply in gRPC and REST."""
 
 import json
 from collections.abc import Mapping
@@ -19,12 +19,12 @@ Arrays = Mapping[str, NDArray[Any]]
 
 @dataclass(frozen=True)
 class WireSizes:
-    """Bytes of one message.
+    """The size of one message in bytes.
 
     Attributes:
-        grpc: A PredictRequest or PredictResponse.
-        rest_paper: JSON as the paper prints it: Python's own, of Python floats.
-        rest: JSON as we print it: each float32 in its shortest exact form, no white space.
+        grpc: As a PredictRequest or PredictResponse.
+        rest_paper: As the paper's JSON: Python's json module, with Python floats.
+        rest: As our JSON: each float32 in its shortest exact form, no whitespace.
     """
 
     grpc: int
@@ -33,7 +33,7 @@ class WireSizes:
 
 
 def measure_request(card: ModelCard) -> WireSizes:
-    """Encode one benchmark request in every way.
+    """Encode one benchmark request in every format.
 
     Args:
         card: The model.
@@ -48,7 +48,7 @@ def measure_request(card: ModelCard) -> WireSizes:
 
 
 def measure_reply(card: ModelCard) -> WireSizes:
-    """Encode a reply in every way; its values are seeded random numbers, as JSON's length depends on them.
+    """Encode a reply in every format; its values are seeded random numbers, because JSON's length depends on them.
 
     Args:
         card: The model.

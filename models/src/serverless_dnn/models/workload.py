@@ -1,4 +1,4 @@
-"""The arrays of one benchmark request: a real photograph or a text, prepared for the model."""
+"""The arrays of one benchmark request: a real photograph or a text, preprocessed for the model."""
 
 from importlib.util import find_spec
 from pathlib import Path
@@ -24,7 +24,7 @@ def sample_photograph() -> Path:
     """A real photograph that is already on the machine: matplotlib ships the Navy's portrait of Grace Hopper.
 
     Returns:
-        The file's path; the picture is a work of the U.S. federal government, in the public domain.
+        The file's path; the photograph is a work of the U.S. federal government, in the public domain.
 
     Raises:
         InputError: matplotlib is not installed.
@@ -39,13 +39,13 @@ def sample_photograph() -> Path:
 
 
 def make_request(name: str, photograph: Path | None = None, text: str = SAMPLE_TEXT) -> dict[str, NDArray[Any]]:
-    """The arrays of one request, of batch 1.
+    """The arrays of one request with batch size 1.
 
-    A text's tokens are hashes of its words: no vocabulary is needed, and nothing but their number is meant.
+    A text's tokens are hashes of its words: no vocabulary is needed, and only their number is meaningful.
 
     Args:
         name: The model.
-        photograph: The picture to send to an image model; ``None`` takes the sample photograph.
+        photograph: The image to send to an image model; ``None`` sends the sample photograph.
         text: The text to send to a text model.
 
     Returns:
@@ -53,7 +53,7 @@ def make_request(name: str, photograph: Path | None = None, text: str = SAMPLE_T
 
     Raises:
         UnknownModelError: There is no such model.
-        InputError: The picture cannot be read.
+        InputError: The image cannot be read.
     """
     card = get_model(name)
     if card.task == "text-classification":
@@ -67,7 +67,7 @@ def make_request(name: str, photograph: Path | None = None, text: str = SAMPLE_T
 
 
 def warmup_request(name: str) -> dict[str, NDArray[Any]]:
-    """The arrays a server warms up with: of the shape of a request, for pictures seeded noise, so no file is needed.
+    """A server's warm-up arrays, shaped like a request; images are seeded noise, so that no file is needed.
 
     Args:
         name: The model.

@@ -1,1 +1,1 @@
-"""Where models are served: the three local platforms."""
+"""The three local platforms on which models are served."""

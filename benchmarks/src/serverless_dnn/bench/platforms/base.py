@@ -1,4 +1,4 @@
-"""What a platform is to an experiment."""
+"""The interface between an experiment and a platform."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -8,18 +8,18 @@ from typing import Protocol
 
 @dataclass(frozen=True)
 class DeployOptions:
-    """What is deployed, and how much of it.
+    """What is deployed, and at what scale.
 
     Attributes:
         model: The model's name.
-        model_folder: Its folder, of version folders.
-        log_folder: Where servers' logs go.
+        model_folder: Its folder, which contains version folders.
+        log_folder: Where server logs go.
         engine: ``auto``, ``tensorflow`` or ``openvino``.
-        instances: How many instances there may be at once.
-        throttle: Whether requests beyond the instances are refused, as the real platform does when its quota is
-            reached; else they wait, for the machines that this one cannot be.
+        instances: The maximum number of concurrent instances.
+        throttle: Whether requests beyond the instance cap are refused, as the real platform does once its quota is
+            reached; otherwise they wait, because one machine cannot stand in for many.
         start_timeout_s: How long an instance may take to start.
-        cache_folder: Where compiled models are kept between starts; ``None`` keeps none.
+        cache_folder: Where compiled models are kept between starts; ``None`` disables the cache.
     """
 
     model: str
@@ -32,7 +32,7 @@ class DeployOptions:
     cache_folder: Path | None = None
 
     def environment(self) -> dict[str, str]:
-        """The variables every server reads."""
+        """The environment variables every server reads."""
         cache = {} if self.cache_folder is None else {"SDNN_CACHE_FOLDER": str(self.cache_folder)}
         return {
             **cache,
@@ -45,15 +45,15 @@ class DeployOptions:
 
 @dataclass(frozen=True)
 class PlatformFacts:
-    """What a result must say about where it was measured.
+    """What a result must record about where it was measured.
 
     Attributes:
         name: ``lambda``, ``sagemaker`` or ``cloudrun``.
-        title: For people.
+        title: Display name.
         customization: The degree: function, endpoint or container.
         protocol: How it is called.
-        model_server: What stands between the platform and the engine.
-        limits: What is enforced, by name with its unit, and what is not.
+        model_server: The software between the platform and the engine.
+        limits: Limits by name (with the unit), both enforced and not enforced.
     """
 
     name: str
@@ -68,20 +68,20 @@ class Deployment(Protocol):
     """A model on a platform.
 
     Attributes:
-        facts: What a result must say about it.
+        facts: What a result must record about it.
     """
 
     facts: PlatformFacts
 
     @property
     def url(self) -> str:
-        """What ``serverless_dnn.client.connect`` takes."""
+        """The URL to pass to ``serverless_dnn.client.connect``."""
         ...
 
     def ensure_instance(self) -> None:
-        """Have an instance running where the platform's front door would not start one by itself."""
+        """Start an instance if the platform's front door would not start one by itself."""
         ...
 
     def stop(self) -> None:
-        """End all processes and the front door."""
+        """Stop all processes and the front door."""
         ...

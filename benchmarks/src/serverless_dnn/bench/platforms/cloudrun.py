@@ -1,6 +1,6 @@
-"""Cloud Run on this machine: the container's command with the variables of Cloud Run's container contract.
+"""Cloud Run on this machine: the container's command with the environment of Cloud Run's container contract.
 
-A client talks to the instance itself over plaintext HTTP/2, as it does behind Cloud Run's front end.
+The client talks directly to the instance over plaintext HTTP/2, the protocol Cloud Run's front end speaks to it.
 """
 
 from serverless_dnn.bench.platforms.base import DeployOptions, PlatformFacts
@@ -10,11 +10,11 @@ DEFAULT_COMMAND = ("sdnn-cloudrun",)
 
 
 class LocalCloudRun:
-    """A service of one instance, which takes many requests at once.
+    """A service with one instance, which serves many requests concurrently.
 
     Args:
         options: What is deployed.
-        command: Starts the container's server.
+        command: The command that starts the container's server.
     """
 
     def __init__(self, options: DeployOptions, command: tuple[str, ...] = DEFAULT_COMMAND) -> None:
@@ -36,10 +36,10 @@ class LocalCloudRun:
         return f"grpc://127.0.0.1:{self._port}"
 
     def ensure_instance(self) -> None:
-        """Start the instance if there is none, and wait until it answers.
+        """Start the instance unless it is running, and wait until it is ready.
 
         Raises:
-            StartError: It does not start.
+            StartError: It failed to start.
         """
         if self._process is not None:
             return
@@ -49,14 +49,14 @@ class LocalCloudRun:
             "K_SERVICE": "sdnn",
             "K_REVISION": "sdnn-00001-local",
             "K_CONFIGURATION": "sdnn",
-            # There is no metadata server here: a closed port says so at once, where a name may take its time.
+            # There is no metadata server here: a closed port fails at once, whereas a name lookup may take a while.
             "GCE_METADATA_HOST": "127.0.0.1:1",
         }
         self._process = start_server(list(self._command), variables, self._options.log_folder / "cloudrun-1.log")
         self._port = self._process.wait_ready(self._options.start_timeout_s)
 
     def stop(self) -> None:
-        """End the instance: SIGTERM, and SIGKILL 10 s later."""
+        """Stop the instance: SIGTERM, then SIGKILL 10 s later."""
         if self._process is not None:
             self._process.stop()
             self._process = None

@@ -1,4 +1,4 @@
-"""An HTTP server in a thread of its own: what stands where a platform's endpoint would."""
+"""An HTTP server in its own thread, in place of a platform's endpoint."""
 
 import asyncio
 import threading
@@ -8,7 +8,7 @@ from typing import Any, TypeVar
 from aiohttp import web
 
 _ResultT = TypeVar("_ResultT")
-# When a platform is stopped nobody waits for its answers any more.
+# Once a platform is being stopped, nobody is waiting for its responses.
 _SHUTDOWN_TIMEOUT_S = 1.0
 
 
@@ -19,7 +19,7 @@ async def listen(application: web.Application) -> tuple[web.AppRunner, int]:
         application: The application.
 
     Returns:
-        What to clean up in the end, and the port.
+        The runner to clean up at the end, and the port.
     """
     runner = web.AppRunner(application, access_log=None, handle_signals=False, shutdown_timeout=_SHUTDOWN_TIMEOUT_S)
     await runner.setup()
@@ -32,8 +32,8 @@ class FrontDoor:
     """An application served from a thread.
 
     Args:
-        make_application: Makes it, in the thread's event loop.
-        on_stop: Ends what the application holds.
+        make_application: Creates it, in the thread's event loop.
+        on_stop: Releases what the application holds.
     """
 
     def __init__(
@@ -63,7 +63,7 @@ class FrontDoor:
         return asyncio.run_coroutine_threadsafe(work, self._loop).result()
 
     def stop(self) -> None:
-        """End the server, what it holds, and the thread."""
+        """Stop the server, release what it holds, and end the thread."""
         self.run(self._on_stop())
         self.run(self._runner.cleanup())
         self._loop.call_soon_threadsafe(self._loop.stop)

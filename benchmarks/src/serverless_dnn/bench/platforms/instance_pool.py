@@ -7,14 +7,14 @@ from typing import Generic, Protocol, TypeVar
 
 
 class Throttled(Exception):  # noqa: N818 - the platforms' own word for it
-    """All instances are busy and there may be no more."""
+    """All instances are busy and the cap is reached."""
 
 
 class Stoppable(Protocol):
-    """What a pool holds."""
+    """A member of a pool."""
 
     async def stop(self) -> None:
-        """End the instance."""
+        """Stop the instance."""
         ...
 
 
@@ -22,12 +22,12 @@ InstanceT = TypeVar("InstanceT", bound=Stoppable)
 
 
 class InstancePool(Generic[InstanceT]):
-    """The instances of one deployment; for one event loop.
+    """The instances of one deployment; bound to one event loop.
 
     Args:
-        start: Starts an instance and returns it ready.
-        cap: How many there may be.
-        throttle: Refuse what exceeds the cap, instead of letting it wait.
+        start: Starts an instance, given its number, and returns it once it is ready.
+        cap: The maximum number of instances.
+        throttle: Refuse requests beyond the cap instead of letting them wait.
     """
 
     def __init__(self, start: Callable[[int], Awaitable[InstanceT]], cap: int, *, throttle: bool) -> None:
@@ -42,13 +42,13 @@ class InstancePool(Generic[InstanceT]):
 
     @asynccontextmanager
     async def instance(self) -> AsyncIterator[InstanceT]:
-        """Have an instance to oneself.
+        """Borrow an instance exclusively.
 
         Yields:
-            The instance; if the block raises, it is ended instead of reused.
+            The instance; if the block raises, it is stopped instead of reused.
 
         Raises:
-            Throttled: All are busy, and the pool refuses what exceeds the cap.
+            Throttled: All instances are busy, and the pool refuses requests beyond the cap.
         """
         instance = await self._take()
         try:
@@ -58,7 +58,7 @@ class InstancePool(Generic[InstanceT]):
             await instance.stop()
             await self._notify()
             raise
-        # The one used last is taken first, as on the platforms: the others may then be ended.
+        # Most recently used first, as on the platforms, so that the others can be scaled down.
         self._idle.append(instance)
         await self._notify()
 
@@ -87,6 +87,6 @@ class InstancePool(Generic[InstanceT]):
             self._freed.notify_all()
 
     async def stop(self) -> None:
-        """End all instances."""
+        """Stop all instances."""
         instances, self._all, self._idle = self._all, [], []
         await asyncio.gather(*(instance.stop() for instance in instances))

@@ -33,9 +33,9 @@ class LocalLambda:
 
     Args:
         options: What is deployed.
-        command: Starts the runtime client.
+        command: The command that starts the runtime client.
         timeout_s: How long an invocation may take.
-        memory_mb: Told to the function; not enforced here.
+        memory_mb: Reported to the function; not enforced here.
     """
 
     def __init__(
@@ -74,7 +74,7 @@ class LocalLambda:
         """Do nothing: the first request starts an instance."""
 
     def stop(self) -> None:
-        """End all instances and the front door."""
+        """Stop all instances and the front door."""
         self._door.stop()
 
     async def _application(self) -> web.Application:
@@ -154,7 +154,7 @@ class LocalLambda:
 
 
 def _event(request: web.Request, body: bytes) -> dict[str, Any]:
-    """An HTTP request as an event of format 2.0."""
+    """Convert an HTTP request to a payload format 2.0 event."""
     headers = {name.lower(): value for name, value in request.headers.items()}
     text = headers.get("content-type", "").startswith(_TEXT_TYPES) and "content-encoding" not in headers
     event: dict[str, Any] = {

@@ -1,4 +1,4 @@
-"""One Lambda execution environment: the Runtime API on one side, the real runtime client's process on the other.
+"""One Lambda execution environment: the Runtime API on one side, the real runtime client process on the other.
 
 The API is AWS's (https://docs.aws.amazon.com/lambda/latest/dg/runtimes-api.html, version 2018-06-01).
 """
@@ -35,11 +35,11 @@ class FunctionResult:
 
 
 class RuntimeExited(Exception):  # noqa: N818 - Lambda's own word for it
-    """The function's process ended during an invocation."""
+    """The function's process exited during an invocation."""
 
 
 class ExecutionEnvironment:
-    """A process of the runtime client and the API it polls.
+    """A runtime client process and the API it polls.
 
     Args:
         timeout_s: How long an invocation may take.
@@ -61,7 +61,7 @@ class ExecutionEnvironment:
             timeout_s: How long the init phase may take.
 
         Raises:
-            StartError: The process ended, reported an init error, or took too long.
+            StartError: The process exited, reported an init error, or took too long.
         """
         application = web.Application(client_max_size=4 * MAX_RESPONSE_BYTES)
         application.router.add_get(f"{API}/invocation/next", self._next)
@@ -80,7 +80,7 @@ class ExecutionEnvironment:
             await asyncio.sleep(_POLL_S)
 
     async def invoke(self, payload: bytes) -> FunctionResult:
-        """Hand over an event and wait for the answer.
+        """Hand over an event and wait for the result.
 
         Args:
             payload: The event's JSON.
@@ -89,8 +89,8 @@ class ExecutionEnvironment:
             The function's result, failed or not.
 
         Raises:
-            TimeoutError: The function took too long; the environment must be ended.
-            RuntimeExited: Its process ended instead; likewise.
+            TimeoutError: The function took too long; the environment must be stopped.
+            RuntimeExited: Its process exited; the environment must be stopped.
         """
         self._result = asyncio.get_running_loop().create_future()
         deadline_ms = int((time.time() + self._timeout_s) * 1000)
@@ -103,10 +103,10 @@ class ExecutionEnvironment:
         return self._result.result()
 
     async def stop(self) -> None:
-        """End the process, at once, as Lambda does to functions without extensions."""
+        """Kill the process immediately, as Lambda does with functions without extensions."""
         if self._process is not None:
             await asyncio.to_thread(self._process.stop, 0.0)
-        # The poll of a process that was killed would hold the server's end up.
+        # The pending poll of a killed process would delay the server's shutdown.
         await self._events.put(None)
         if self._runner is not None:
             await self._runner.cleanup()
@@ -144,6 +144,6 @@ class ExecutionEnvironment:
         return web.json_response({"status": "OK"}, status=202)
 
     def _finish(self, result: FunctionResult) -> None:
-        # A late answer to an invocation that timed out has nobody to go to.
+        # Nobody is waiting for a late response to an invocation that timed out.
         if not self._result.done():
             self._result.set_result(result)

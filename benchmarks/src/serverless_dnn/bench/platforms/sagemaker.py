@@ -32,14 +32,14 @@ class _Container:
 
     Attributes:
         process: Its process.
-        port: Where it answers.
+        port: The port it listens on.
     """
 
     process: ServerProcess
     port: int
 
     async def stop(self) -> None:
-        """End it."""
+        """Stop it."""
         await asyncio.to_thread(self.process.stop)
 
 
@@ -48,7 +48,7 @@ class LocalSageMaker:
 
     Args:
         options: What is deployed.
-        command: Starts the container's server.
+        command: The command that starts the container's server.
     """
 
     def __init__(self, options: DeployOptions, command: tuple[str, ...] = DEFAULT_COMMAND) -> None:
@@ -74,14 +74,14 @@ class LocalSageMaker:
 
     @property
     def url(self) -> str:
-        """The endpoint's URL, as the client takes it."""
+        """The endpoint's URL, as the client expects it."""
         return f"sagemaker+http://127.0.0.1:{self._door.port}/{ENDPOINT_NAME}"
 
     def ensure_instance(self) -> None:
         """Do nothing: the first request starts an instance."""
 
     def stop(self) -> None:
-        """End all containers and the front door."""
+        """Stop all containers and the front door."""
         self._door.stop()
 
     async def _application(self) -> web.Application:
@@ -103,7 +103,7 @@ class LocalSageMaker:
             container = _Container(process, await asyncio.to_thread(process.wait_ready, self._options.start_timeout_s))
             async with self._session.get(f"http://127.0.0.1:{container.port}/ping") as ping:
                 if ping.status != 200:
-                    raise StartError(f"/ping answers {ping.status} although the container is ready")  # noqa: TRY301
+                    raise StartError(f"/ping returned {ping.status} although the container is ready")  # noqa: TRY301
         except BaseException:
             await asyncio.to_thread(process.stop)
             raise

@@ -1,1 +1,1 @@
-"""Models in Keras; importing a module here imports TensorFlow."""
+"""Keras models; importing a module here imports TensorFlow."""

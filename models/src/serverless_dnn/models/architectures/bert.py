@@ -1,7 +1,7 @@
 """BERT of any size, with a sentiment score on top (Devlin et al. 2018, arXiv:1810.04805).
 
-Layers carry the names of Hugging Face checkpoints (``encoder.layer.0.attention.self.query``), so such a checkpoint maps
-onto them name by name.
+Layers are named as in Hugging Face checkpoints (``encoder.layer.0.attention.self.query``), so that such a checkpoint
+maps onto them by name.
 """
 
 import json
@@ -24,7 +24,7 @@ _ACTIVATIONS = {
 
 @dataclass(frozen=True)
 class BertConfig:
-    """The size of a BERT, in the names of ``config.json``; the defaults are those of BERT base uncased."""
+    """The sizes of a BERT, named as in ``config.json``; the defaults are those of BERT base uncased."""
 
     vocab_size: int = 30522
     hidden_size: int = 768
@@ -44,10 +44,10 @@ class BertConfig:
             path: The file.
 
         Returns:
-            The sizes; what the file leaves out is BERT base's.
+            The sizes; those missing from the file default to BERT base's.
 
         Raises:
-            WeightsError: No such file, no JSON object, not a BERT, or sizes that make no network.
+            WeightsError: No such file, not a JSON object, not a BERT, or invalid sizes.
         """
         try:
             content = json.loads(path.read_text(encoding="utf-8"))
@@ -70,7 +70,7 @@ def build_encoder(config: BertConfig) -> Any:
     """Build the encoder.
 
     Args:
-        config: Its size.
+        config: Its sizes.
 
     Returns:
         A Keras model from ``input_ids``, ``input_masks`` (1 = a token, 0 = padding) and ``segment_ids``, int32 of
@@ -94,10 +94,10 @@ def build_encoder(config: BertConfig) -> Any:
 
 
 def build_classifier(config: BertConfig) -> Any:
-    """Build the encoder with one score on its pooled output.
+    """Build the encoder with a single-score head on its pooled output.
 
     Args:
-        config: The encoder's size.
+        config: The encoder's sizes.
 
     Returns:
         A Keras model from the encoder's inputs to ``score``, float32 batch x 1 in 0..1: the probability of a positive
@@ -137,19 +137,19 @@ class Positions(layers.Layer):  # type: ignore[misc] # keras ships no types
         self._shape = (positions, width)
 
     def build(self, _shape: Any) -> None:
-        """Make the table."""
+        """Create the table."""
         self.embeddings = self.add_weight(shape=self._shape, initializer="uniform", name="embeddings")
 
     def call(self, x: Any) -> Any:
-        """Add to ``x``, batch x length x width, the first ``length`` vectors."""
+        """Add the first ``length`` vectors to ``x``, batch x length x width."""
         return x + self.embeddings[: ops.shape(x)[1]]
 
 
 class MaskBias(layers.Layer):  # type: ignore[misc] # keras ships no types
-    """Masks to what is added to attention scores: nothing for tokens, minus a lot for padding."""
+    """Turns masks into an additive bias on attention scores: zero for tokens, a large negative value for padding."""
 
     def call(self, masks: Any) -> Any:
-        """Turn batch x length into batch x 1 x 1 x length; finite, so that an all-padding row gives no NaN."""
+        """Turn batch x length into batch x 1 x 1 x length; finite, so that an all-padding row does not yield NaN."""
         return (1.0 - ops.cast(masks, "float32")[:, None, None, :]) * -1e9
 
 
@@ -157,12 +157,12 @@ class FirstToken(layers.Layer):  # type: ignore[misc] # keras ships no types
     """The vector of the first token, ``[CLS]``."""
 
     def call(self, x: Any) -> Any:
-        """Take batch x width out of batch x length x width."""
+        """Slice batch x width from batch x length x width."""
         return x[:, 0]
 
 
 class Attention(layers.Layer):  # type: ignore[misc] # keras ships no types
-    """Scaled dot-product attention over several heads; the projections are layers of their own."""
+    """Multi-head scaled dot-product attention; the projections are separate layers."""
 
     def __init__(self, heads: int, **kwargs: Any) -> None:
         super().__init__(**kwargs)

@@ -1,4 +1,4 @@
-"""Build any model of the registry, with random, published or given weights."""
+"""Build any model in the registry with random, published or user-supplied weights."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -27,7 +27,7 @@ class BuiltModel:
     Attributes:
         model: The Keras model.
         call: Takes the registry's inputs in order and returns its one output.
-        notes: What a user must know of the weights.
+        notes: What a user must know about the weights.
     """
 
     model: Any
@@ -36,7 +36,7 @@ class BuiltModel:
 
     @property
     def parameters(self) -> int:
-        """Numbers it holds, trainable or not."""
+        """Number of parameters, trainable or not."""
         return int(self.model.count_params())
 
 
@@ -44,17 +44,17 @@ def build(card: ModelCard, weights: str, seed: int) -> BuiltModel:
     """Build a model.
 
     Args:
-        card: Which.
-        weights: ``random``, ``imagenet``, or a file: ``.weights.h5`` or ``.keras`` of Keras, or
-            ``.safetensors`` (for BERT also the folder that holds ``model.safetensors`` and ``config.json``).
-        seed: Of random weights.
+        card: Which model.
+        weights: ``random``, ``imagenet``, or a file: Keras ``.weights.h5`` or ``.keras``, or ``.safetensors`` (for BERT
+            also the folder that contains ``model.safetensors`` and ``config.json``).
+        seed: Seed of random weights.
 
     Returns:
         The model.
 
     Raises:
-        WeightsError: The weights cannot be had, read, or do not fit; says what to do.
-        ExportError: Keras runs on something else than TensorFlow.
+        WeightsError: The weights cannot be obtained or read, or do not fit; the message says what to do.
+        ExportError: Keras runs on a backend other than TensorFlow.
     """
     if keras.backend.backend() != "tensorflow":
         raise ExportError(
@@ -92,7 +92,7 @@ def _build_bert(card: ModelCard, path: Path | None, seed: int) -> BuiltModel:
     from_checkpoint = path is not None and path.suffix == ".safetensors"
     config = BertConfig.read(path.with_name("config.json")) if path is not None and from_checkpoint else BertConfig()
     model = build_classifier(config)
-    # The head stays random where a checkpoint has none.
+    # The head stays random if the checkpoint has none.
     randomize(model, seed)
     if path is not None and not from_checkpoint:
         _load_keras_weights(model, path, card)
@@ -111,7 +111,7 @@ def _with_imagenet(card: ModelCard) -> BuiltModel:
     except Exception as error:
         raise WeightsError(
             f"cannot download ImageNet weights for {card.name}: {error}. Without a network, download them "
-            "elsewhere and give the file: --weights FILE; or take --weights random"
+            "elsewhere and pass the file with --weights FILE, or use --weights random"
         ) from error
     return BuiltModel(model, lambda picture: model(picture, training=False))
 
@@ -119,6 +119,6 @@ def _with_imagenet(card: ModelCard) -> BuiltModel:
 def _load_keras_weights(model: Any, path: Path, card: ModelCard) -> None:
     try:
         model.load_weights(path)
-    # Keras raises whatever its readers raise: of HDF5, of zip files, of shapes.
+    # Keras raises whatever its readers raise: HDF5, zip or shape errors.
     except Exception as error:
         raise WeightsError(f"the weights in {path} cannot be read as those of {card.name}: {error}") from error

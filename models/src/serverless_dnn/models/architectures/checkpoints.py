@@ -1,4 +1,4 @@
-"""Published checkpoints (``.safetensors``) into the networks built here, every tensor accounted for."""
+"""Load published checkpoints (``.safetensors``) into the networks built here, accounting for every tensor."""
 
 import re
 from collections.abc import Mapping
@@ -14,7 +14,7 @@ from serverless_dnn.models.architectures import yolo_v5
 from serverless_dnn.models.errors import WeightsError
 
 Tensors = Mapping[str, NDArray[Any]]
-# Indices and counters, which are no weights; anchors, which are compared apart.
+# Indices and counters, which are not weights; anchors, which are compared separately.
 _NOT_WEIGHTS = ("embeddings.position_ids", "num_batches_tracked", "model.24.anchors", "model.24.anchor_grid")
 
 
@@ -37,25 +37,25 @@ def read_safetensors(path: Path) -> dict[str, NDArray[Any]]:
 
 
 def load_bert(model: Any, tensors: Tensors, origin: str) -> bool:
-    """Put a Hugging Face checkpoint's tensors into a network of its size.
+    """Load a Hugging Face checkpoint into a network of the same size.
 
     Args:
         model: The network.
-        tensors: The checkpoint; ``bert.`` before names is taken away, old names of norms are understood.
+        tensors: The checkpoint; a ``bert.`` prefix is stripped, and legacy norm names are accepted.
         origin: Named in errors.
 
     Returns:
-        Whether the checkpoint has a sentiment head; if not, the network's own is left as it was.
+        Whether the checkpoint has a sentiment head; if not, the network's own head is left unchanged.
 
     Raises:
-        WeightsError: A tensor is missing, left over, or of another shape.
+        WeightsError: A tensor is missing, unexpected, or has the wrong shape.
     """
     renamed = {}
     for name, array in tensors.items():
         plain = name.removeprefix("bert.").replace("LayerNorm.gamma", "LayerNorm.weight")
         renamed[plain.replace("LayerNorm.beta", "LayerNorm.bias")] = array
     head = {name: renamed.pop(name) for name in ("classifier.weight", "classifier.bias") if name in renamed}
-    # Heads of the pre-training tasks are no part of the encoder.
+    # The heads of the pre-training tasks are not part of the encoder.
     renamed = {name: array for name, array in renamed.items() if not name.startswith("cls.")}
     variables = _bert_variables(model)
     kernel, bias = variables.pop("classifier.weight"), variables.pop("classifier.bias")
@@ -71,14 +71,14 @@ def load_bert(model: Any, tensors: Tensors, origin: str) -> bool:
     if weights is None or offsets is None or weights.shape[0] not in (1, 2):
         shapes = {name: list(array.shape) for name, array in head.items()}
         raise WeightsError(f"{origin}: a sentiment head has one label or two, got {shapes}")
-    # The softmax of two labels is the sigmoid of their difference.
+    # The softmax over two labels equals the sigmoid of their difference.
     row, offset = (weights[1] - weights[0], offsets[1] - offsets[0]) if len(weights) == 2 else (weights[0], offsets[0])
     _assign({"kernel": kernel, "bias": bias}, {"kernel": row[:, None], "bias": np.array([offset])}, origin)
     return True
 
 
 def _bert_variables(model: Any) -> dict[str, Any]:
-    """A network's variables by the names of a Hugging Face checkpoint."""
+    """A network's variables by their Hugging Face checkpoint names."""
     named: dict[str, Any] = {}
     for layer in model.layers:
         if hasattr(layer, "embeddings"):
@@ -91,17 +91,17 @@ def _bert_variables(model: Any) -> dict[str, Any]:
 
 
 def load_yolo_v5s(model: Any, tensors: Tensors, origin: str) -> None:
-    """Put a YOLOv5s checkpoint's tensors, by their published names, into the network.
+    """Load a YOLOv5s checkpoint into the network by its published tensor names.
 
     Args:
         model: The network.
-        tensors: The checkpoint, with batch norms or with these folded into the convolutions.
+        tensors: The checkpoint, with batch norms either separate or folded into the convolutions.
         origin: Named in errors.
 
     Raises:
-        WeightsError: A tensor is missing, left over, or of another shape, or the anchors are others.
+        WeightsError: A tensor is missing, unexpected, or has the wrong shape, or the anchors differ.
     """
-    # Each wrapper around the published network puts one more "model." before its names.
+    # Each wrapper around the published network prepends one more "model." to its names.
     plain = {re.sub(r"^(model\.)+", "model.", name): array for name, array in tensors.items()}
     _compare_anchors(plain.get("model.24.anchors"), origin)
     folded = "model.0.conv.bias" in plain
@@ -109,7 +109,7 @@ def load_yolo_v5s(model: Any, tensors: Tensors, origin: str) -> None:
     for layer in model.layers:
         if layer.name.endswith(".bn"):
             if folded:
-                # A norm that only adds the folded bias.
+                # Reduces the norm to adding the folded bias.
                 for variable, value in zip(
                     (layer.gamma, layer.moving_mean), ((1 + layer.epsilon) ** 0.5, 0), strict=True
                 ):
@@ -130,7 +130,7 @@ def load_yolo_v5s(model: Any, tensors: Tensors, origin: str) -> None:
 
 
 def _compare_anchors(anchors: NDArray[Any] | None, origin: str) -> None:
-    """Refuse anchors other than those of the graph; checkpoints hold them in cells, rounded to half precision."""
+    """Reject anchors other than the graph's; checkpoints store them in cells, rounded to half precision."""
     expected = np.array(yolo_v5.ANCHORS, np.float32) / np.array(yolo_v5.STRIDES, np.float32)[:, None, None]
     if anchors is not None and not (anchors.shape == expected.shape and np.allclose(anchors, expected, rtol=2e-3)):
         raise WeightsError(f"{origin} was trained with anchors of its own; only YOLOv5s' published anchors are decoded")

@@ -1,7 +1,7 @@
-"""YOLOv5s of release 6, with the decoding of boxes inside the graph.
+"""YOLOv5s, release 6, with box decoding inside the graph.
 
-Layers carry the names of the published parameters (``model.<stage>.<part>``), so a published checkpoint maps onto them
-name by name. Source of the architecture: models/yolov5s.yaml and models/common.py of github.com/ultralytics/yolov5 v6.
+Layers are named after the published parameters (``model.<stage>.<part>``), so that a published checkpoint maps onto
+them by name. Architecture source: models/yolov5s.yaml and models/common.py of github.com/ultralytics/yolov5 v6.
 """
 
 import math
@@ -14,7 +14,7 @@ from keras import layers, ops
 SIDE = 640
 CLASSES = 80
 STRIDES = (8, 16, 32)
-# Width and height in pixels, three a stride.
+# Width and height in pixels, three per stride.
 ANCHORS = (
     ((10, 13), (16, 30), (33, 23)),
     ((30, 61), (62, 45), (59, 119)),
@@ -27,9 +27,9 @@ def build() -> Any:
 
     Returns:
         A Keras model from ``input`` (float32, batch x 640 x 640 x 3, RGB in 0..1) to float32 batch x 25200 x 85: for
-        each anchor of each cell the box's centre, width and height as shares of the picture, the objectness, and 80
-        class probabilities. Rows run over strides, then cells row by row, then anchors, as in the TensorFlow export of
-        the original.
+        each anchor of each cell, the box's centre, width and height as fractions of the image, the objectness, and 80
+        class probabilities. Rows run over strides, then cells row by row, then anchors, as in the original's TensorFlow
+        export.
     """
     image = keras.Input((SIDE, SIDE, 3), name="input")
     x = _conv(image, "model.0", 32, 6, 2)
@@ -62,10 +62,10 @@ def build() -> Any:
 
 
 def objectness_bias(stride: int) -> float:
-    """The bias with which training starts: as if a 640-pixel picture held 8 objects.
+    """The initial bias for training, which assumes 8 objects in a 640-pixel image.
 
     Args:
-        stride: Pixels a cell is wide.
+        stride: Width of a cell in pixels.
 
     Returns:
         The logit.
@@ -75,7 +75,7 @@ def objectness_bias(stride: int) -> float:
 
 def _conv(x: Any, name: str, filters: int, kernel: int, stride: int) -> Any:
     if stride > 1:
-        # The original pads both sides alike; Keras' "same" would pad the far side only.
+        # The original pads both sides equally; Keras' "same" would pad only the far side.
         x = layers.ZeroPadding2D((kernel - 1) // 2, name=f"{name}.pad")(x)
     padding = "same" if stride == 1 else "valid"
     x = layers.Conv2D(filters, kernel, stride, padding, use_bias=False, name=f"{name}.conv")(x)
@@ -95,7 +95,7 @@ def _c3(x: Any, name: str, filters: int, repeats: int, *, shortcut: bool = True)
 
 
 def _sppf(x: Any, name: str, filters: int) -> Any:
-    """Spatial pyramid pooling: three 5x5 poolings in a row stand for pools of 5, 9 and 13."""
+    """Spatial pyramid pooling: three chained 5x5 pools are equivalent to pools of 5, 9 and 13."""
     pooled = [_conv(x, f"{name}.cv1", filters // 2, 1, 1)]
     for index in range(3):
         pooled.append(layers.MaxPooling2D(5, 1, "same", name=f"{name}.m.{index}")(pooled[-1]))
@@ -103,7 +103,7 @@ def _sppf(x: Any, name: str, filters: int) -> Any:
 
 
 class DecodeBoxes(layers.Layer):  # type: ignore[misc] # keras ships no types
-    """Raw scores of one stride to boxes, objectness and class probabilities."""
+    """Decodes one stride's raw scores into boxes, objectness and class probabilities."""
 
     def __init__(self, stride: int, anchors: tuple[tuple[int, int], ...], **kwargs: Any) -> None:
         super().__init__(**kwargs)
@@ -117,7 +117,7 @@ class DecodeBoxes(layers.Layer):  # type: ignore[misc] # keras ships no types
         self._anchors = np.asarray(anchors, np.float32).reshape(1, 1, -1, 2) * np.float32(4 / SIDE)
 
     def call(self, raw: Any) -> Any:
-        """Decode: centre = (2 sigmoid - 0.5 + cell) * stride, size = (2 sigmoid)^2 * anchor, both over the side.
+        """Decode: centre = (2 sigmoid - 0.5 + cell) * stride, size = (2 sigmoid)^2 * anchor, both divided by the side.
 
         Args:
             raw: batch x cells x cells x (anchors * (5 + classes)).
