@@ -175,7 +175,7 @@ def _make_call(tf: Any, function: Callable[..., Mapping[str, Any]], signature: S
 
 
 def _array(value: Any) -> NDArray[Any]:
-    """An output as an array; TensorFlow returns a scalar string as ``bytes``, which numpy would truncate."""
+    """An output as an array; TensorFlow returns a scalar string as ``bytes``; numpy would strip its trailing zeros."""
     return np.array(value, object) if isinstance(value, bytes) else np.asarray(value)
 
 
