@@ -21,7 +21,7 @@ from serverless_dnn.runtime.timing import Instance
 _PREDICT = "/tensorflow.serving.PredictionService/Predict"
 _GET_MODEL_STATUS = "/tensorflow.serving.ModelService/GetModelStatus"
 _OPTIONS = [("grpc.max_receive_message_length", -1), ("grpc.max_send_message_length", -1)]
-# TensorFlow Serving starts in seconds; a server beside this one may be starting at the same time.
+# TensorFlow Serving starts in seconds; a server alongside this one may be starting at the same time.
 _START_TIMEOUT_S = 60.0
 # The other process has its own threads; here calls only wait.
 _CALLS_PER_CPU = 4
