@@ -1,10 +1,10 @@
-"""One light client for models on Lambda, SageMaker, Cloud Run, or behind any TensorFlow Serving.
+"""A lightweight client for models on Lambda, SageMaker, Cloud Run, or any TensorFlow Serving.
 
 >>> from serverless_dnn.client import connect
 >>> with connect("grpc://127.0.0.1:8500", model="mobilenet_v1") as client:
 ...     prediction = client.predict({"input": array})
 
-numpy arrays go in and come out; TensorFlow is never imported, and grpc or urllib3 only when a URL asks for it. Nothing
+numpy arrays go in and come out; TensorFlow is never imported, and grpc or urllib3 only when a URL needs it. Nothing
 is ever sent twice: whether to retry is the caller's decision.
 """
 
@@ -66,7 +66,7 @@ _LAZY = {
 
 
 def __getattr__(name: str) -> Any:
-    """Import a client when it is first asked for, so that a REST user never pays for grpc."""
+    """Import a client on first use, so that a REST user never pays for grpc."""
     if name not in _LAZY:
         raise AttributeError(f"module {__name__} has no attribute {name}")
     from importlib import import_module

@@ -1,4 +1,4 @@
-"""Sign requests to AWS with the credentials of the environment; needs the extra ``aws``."""
+"""Sign AWS requests with the environment's credentials; needs the extra ``aws``."""
 
 from collections.abc import Mapping
 
@@ -7,11 +7,11 @@ from serverless_dnn.client.rest_clients import Signer
 
 
 def sigv4_signer(service: str, region: str) -> Signer:
-    """Make a signer (Signature Version 4) with the credentials AWS's SDK would find.
+    """Make a signer (Signature Version 4) with the credentials that AWS's SDK finds.
 
     Args:
         service: ``lambda`` or ``sagemaker``.
-        region: Such as ``us-east-1``.
+        region: For example ``us-east-1``.
 
     Returns:
         A signer for ``HttpOptions``.
@@ -31,7 +31,7 @@ def sigv4_signer(service: str, region: str) -> Signer:
 
     def sign(method: str, url: str, headers: Mapping[str, str], body: bytes) -> Mapping[str, str]:
         request = AWSRequest(method, url, dict(headers), body)
-        # Frozen at each call: temporary credentials are renewed in between.
+        # Frozen per call: temporary credentials are renewed in between.
         SigV4Auth(credentials.get_frozen_credentials(), service, region).add_auth(request)
         return dict(request.headers)
 

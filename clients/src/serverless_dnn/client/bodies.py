@@ -1,4 +1,4 @@
-"""Arrays to HTTP bodies and back: TensorFlow Serving's JSON, ``.npy``, and protobuf."""
+"""Encode arrays as HTTP bodies and decode them: TensorFlow Serving's JSON, ``.npy`` and protobuf."""
 
 import base64
 import io
@@ -24,8 +24,8 @@ def encode_body(body_format: BodyFormat, address: ModelAddress, inputs: Mapping[
     """Encode a Predict request.
 
     Args:
-        body_format: ``json`` (TensorFlow Serving's, by row where all inputs have as many rows), ``npy`` (one input), or
-            ``protobuf``.
+        body_format: ``json`` (TensorFlow Serving's, by row if all inputs have the same number of rows), ``npy`` (one
+            input), or ``protobuf``.
         address: The model; JSON and protobuf carry its signature.
         inputs: Arrays by input name.
 
@@ -33,7 +33,7 @@ def encode_body(body_format: BodyFormat, address: ModelAddress, inputs: Mapping[
         The body.
 
     Raises:
-        RequestError: The arrays have no such form.
+        RequestError: The arrays cannot be encoded in this format.
     """
     if body_format == "protobuf":
         return encode_request(address, inputs)
@@ -80,19 +80,19 @@ def _strings(value: Any) -> Any:
 def decode_body(
     content_type: str, body: bytes, output_name: str, output_dtype: np.dtype[Any] | None
 ) -> tuple[dict[str, NDArray[Any]], int | None]:
-    """Decode a Predict answer.
+    """Decode a Predict response.
 
     Args:
-        content_type: Of the body.
+        content_type: The body's content type.
         body: The bytes.
-        output_name: What to call the output when there is one: neither JSON nor npy says its name.
-        output_dtype: The type of JSON numbers; ``None`` takes float64 and int64.
+        output_name: The name for a single output: neither JSON nor npy carries it.
+        output_dtype: The type of JSON numbers; ``None`` means float64 and int64.
 
     Returns:
-        Arrays by output name, and the version that answered where the body says it.
+        Arrays by output name, and the version that answered if the body includes it.
 
     Raises:
-        ResponseError: The body is not what its type says, or of a type that was not asked for.
+        ResponseError: The body does not match its content type, or has an unsupported one.
     """
     media_type = content_type.partition(";")[0].strip().lower()
     if media_type == CONTENT_TYPES["protobuf"]:

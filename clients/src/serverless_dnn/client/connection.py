@@ -1,4 +1,4 @@
-"""From a URL to the client that speaks its protocol."""
+"""Make the client that matches a URL's protocol."""
 
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
@@ -25,10 +25,10 @@ def connect(url: str, model: str | ModelAddress, options: "HttpOptions | None" =
             ``lambda+http(s)://host:port/FUNCTION`` (Lambda's Invoke API);
             ``sagemaker+http(s)://host:port/ENDPOINT`` (SageMaker's InvokeEndpoint).
         model: The model, by name or in full.
-        options: How the HTTP clients talk.
+        options: The options of the HTTP clients.
 
     Returns:
-        A client; close it, or use it in ``with``.
+        A client; close it, or use it in a ``with`` block.
 
     Raises:
         RequestError: The URL has none of these forms.

@@ -1,12 +1,12 @@
-"""What a call can raise.
+"""The exceptions a call can raise.
 
 ::
 
     ClientError
     ├── RequestError     the request cannot be built: the URL, an array, an option
     ├── ConnectError     the server cannot be reached
-    ├── DeadlineError    no answer within the time-out
-    ├── ResponseError    an answer came that is not one: broken, too large, of another type
+    ├── DeadlineError    no response within the timeout
+    ├── ResponseError    the response is unusable: malformed, too large, of another type
     └── ServerError      the server answered with an error; its code is kept in ``code``
 """
 
@@ -36,7 +36,7 @@ class StatusCode(IntEnum):
 
 
 class ClientError(Exception):
-    """The root; ``str(error)`` says what was expected, what came and, where it helps, what to do."""
+    """The base class; ``str(error)`` states what was expected, what was received and, if it helps, what to do."""
 
 
 class RequestError(ClientError):
@@ -48,24 +48,24 @@ class ConnectError(ClientError):
 
 
 class DeadlineError(ClientError):
-    """No answer came within the time-out."""
+    """No response arrived within the timeout."""
 
 
 class ResponseError(ClientError):
-    """The answer is broken, too large, or not of a type that was asked for."""
+    """The response is malformed, too large, or of an unexpected type."""
 
 
 class ServerError(ClientError):
-    """The server answered with an error.
+    """The server responded with an error.
 
     Attributes:
-        code: Its code; over HTTP the code that fits the status.
-        message: Its text.
+        code: Its code; over HTTP, the code that matches the status.
+        message: Its message.
         http_status: The HTTP status; ``None`` over gRPC.
     """
 
     def __init__(self, code: StatusCode, message: str, http_status: int | None = None) -> None:
-        """Keep the code beside the text."""
+        """Keep the code along with the message."""
         super().__init__(f"{code.name}: {message}")
         self.code = code
         self.message = message
@@ -73,7 +73,7 @@ class ServerError(ClientError):
 
 
 # The reverse of TensorFlow Serving's table (tensorflow_serving/util/.../http_util); where several codes share a status,
-# the one a caller most likely met.
+# the one a caller most likely encountered.
 _CODE_OF_HTTP_STATUS = {
     400: StatusCode.INVALID_ARGUMENT,
     401: StatusCode.UNAUTHENTICATED,
@@ -93,12 +93,12 @@ _CODE_OF_HTTP_STATUS = {
 
 
 def code_of_http_status(status: int) -> StatusCode:
-    """The code that fits an HTTP status.
+    """The code that matches an HTTP status.
 
     Args:
         status: 400 to 599.
 
     Returns:
-        The code; by its hundred for a status outside the table.
+        The code; for a status outside the table, by its class (4xx or 5xx).
     """
     return _CODE_OF_HTTP_STATUS.get(status, StatusCode.INVALID_ARGUMENT if status < 500 else StatusCode.UNKNOWN)

@@ -15,7 +15,7 @@ from serverless_dnn.client.prediction import Prediction, Timing
 
 
 class AsyncGrpcClient:
-    """Calls one model over one channel from one event loop; arguments as of ``GrpcClient``."""
+    """Calls one model over one channel from one event loop; takes the arguments of ``GrpcClient``."""
 
     def __init__(self, target: str, model: str | ModelAddress, options: GrpcOptions | None = None) -> None:
         self._target = target

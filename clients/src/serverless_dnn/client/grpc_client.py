@@ -1,4 +1,4 @@
-"""The gRPC client: Cloud Run, Knative, and every TensorFlow Serving."""
+"""The gRPC client, for Cloud Run, Knative and any TensorFlow Serving."""
 
 import time
 from collections.abc import Callable, Mapping
@@ -23,13 +23,13 @@ DEFAULT_TIMEOUT_S = 60.0
 
 @dataclass(frozen=True)
 class GrpcOptions:
-    """How a gRPC client talks.
+    """Options of a gRPC client.
 
     Attributes:
-        secure: TLS, with the system's roots; Cloud Run needs it.
-        token: Gives the bearer token of each call, such as an identity token for Cloud Run.
-        timeout_s: How long a call may take unless it says otherwise.
-        max_response_bytes: The largest answer taken.
+        secure: Use TLS with the system's root certificates; Cloud Run requires it.
+        token: Returns the bearer token for each call, such as an identity token for Cloud Run.
+        timeout_s: The default timeout of a call.
+        max_response_bytes: The largest accepted response.
     """
 
     secure: bool = False
@@ -38,11 +38,11 @@ class GrpcOptions:
     max_response_bytes: int = MAX_RESPONSE_BYTES
 
     def channel_options(self) -> list[tuple[str, Any]]:
-        """Options of a channel for tensors: gRPC's own limit of 4 MiB is less than one picture for YOLOv5."""
+        """Channel options for tensors: gRPC's default limit of 4 MiB is less than one image for YOLOv5."""
         return [
             ("grpc.max_receive_message_length", self.max_response_bytes),
             ("grpc.max_send_message_length", -1),
-            # A retry nobody asked for would be measured as a slow request, and may run the model twice.
+            # An implicit retry would be measured as a slow request, and might run the model twice.
             ("grpc.enable_retries", 0),
         ]
 
@@ -57,7 +57,7 @@ class GrpcClient:
     Args:
         target: ``host:port``.
         model: The model, by name or in full.
-        options: How to talk.
+        options: The client's options.
         channel: A channel to use instead of one of our own; the caller closes it.
     """
 
@@ -81,7 +81,7 @@ class GrpcClient:
                 else grpc.insecure_channel(target, arguments)
             )
         self._channel = channel
-        # Without serializers the channel carries bytes, so that encoding and decoding are ours to time.
+        # Without serializers the channel carries bytes, so that we can time encoding and decoding.
         self._predict: Any = channel.unary_unary(PREDICT)
 
     def predict(self, inputs: Mapping[str, ArrayLike], *, timeout_s: float | None = None) -> Prediction:
@@ -101,10 +101,10 @@ class GrpcClient:
         return Prediction(outputs, timing, version)
 
     def signatures(self, *, timeout_s: float | None = None) -> dict[str, signature_pb2.SignatureDef]:
-        """What the model's signatures take and return.
+        """The inputs and outputs of the model's signatures.
 
         Args:
-            timeout_s: How long to wait; ``None`` takes the client's.
+            timeout_s: How long to wait; ``None`` uses the client's default.
 
         Returns:
             Signatures by name.
@@ -124,7 +124,7 @@ class GrpcClient:
         """The state of the model's versions, newest first.
 
         Args:
-            timeout_s: How long to wait; ``None`` takes the client's.
+            timeout_s: How long to wait; ``None`` uses the client's default.
 
         Returns:
             A state for each version.
@@ -138,13 +138,13 @@ class GrpcClient:
         return list(model_status_pb2.GetModelStatusResponse.FromString(answer).model_version_status)
 
     def wait_ready(self, timeout_s: float) -> None:
-        """Connect, so that the first call does not pay for it.
+        """Connect in advance, so that the first call does not pay for it.
 
         Args:
             timeout_s: How long to try.
 
         Raises:
-            ConnectError: No connection within the time.
+            ConnectError: There was no connection within that time.
         """
         try:
             grpc.channel_ready_future(self._channel).result(timeout_s)
@@ -152,7 +152,7 @@ class GrpcClient:
             raise ConnectError(f"no connection to {self._target} within {timeout_s} s") from None
 
     def close(self) -> None:
-        """Close the channel, unless it was the caller's."""
+        """Close the channel, unless the caller provided it."""
         if self._owned is not None:
             self._owned.close()
 
@@ -176,13 +176,13 @@ class GrpcClient:
 
 
 def server_timing(metadata: Any) -> ServerTiming | None:
-    """The server's timing among a call's trailing metadata.
+    """The server's timing from a call's trailing metadata.
 
     Args:
         metadata: Pairs of key and value.
 
     Returns:
-        The timing; ``None`` when there is none, as from TensorFlow Serving itself.
+        The timing; ``None`` if there is none, as with TensorFlow Serving itself.
     """
     for key, value in metadata or ():
         if key == "server-timing":
@@ -194,17 +194,17 @@ def client_error(error: Any, target: str, timeout_s: float) -> ClientError:
     """Turn a failed call's error into one of ours.
 
     Args:
-        error: What grpc raised.
+        error: The error raised by grpc.
         target: The server.
-        timeout_s: The call's time-out.
+        timeout_s: The call's timeout.
 
     Returns:
-        The error, with the server's code kept where the server answered.
+        The error, with the server's code if the server responded.
     """
     code, details = error.code(), error.details() or ""
     if code.name == "DEADLINE_EXCEEDED":
         return DeadlineError(f"no answer from {target} within {timeout_s} s")
-    # gRPC itself makes this one when nobody listens; a server's own UNAVAILABLE has no such text.
+    # gRPC itself raises this one when nobody is listening; a server's own UNAVAILABLE has no such text.
     if code.name == "UNAVAILABLE" and "connect" in details.lower():
         return ConnectError(f"cannot reach {target}: {details}")
     return ServerError(StatusCode(code.value[0]), details)

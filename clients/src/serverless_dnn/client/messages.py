@@ -1,4 +1,4 @@
-"""Arrays to PredictRequest bytes and PredictResponse bytes to arrays: for gRPC, and for protobuf bodies over HTTP."""
+"""Encode PredictRequest and decode PredictResponse messages, for gRPC and for protobuf bodies over HTTP."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -13,19 +13,19 @@ from serverless_dnn.protos.tensor import TensorCodecError
 from serverless_dnn.protos.v1 import model_spec_pb2
 
 MAX_RESPONSE_BYTES = 256 << 20
-"""The largest answer a client takes by default; YOLOv5's is 8 MiB."""
+"""The largest response a client accepts by default; YOLOv5's is 8 MiB."""
 
 
 @dataclass(frozen=True)
 class ModelAddress:
-    """What of a server's models a client asks.
+    """Which of a server's models a client calls.
 
     Attributes:
         name: The model's name.
         version: Its version; ``None`` leaves the choice to the server.
-        label: A label that stands for a version.
+        label: A label that refers to a version.
         signature_name: The signature; empty means ``serving_default``.
-        output_filter: The outputs wanted; empty means all.
+        output_filter: The requested outputs; empty means all.
     """
 
     name: str
@@ -35,7 +35,7 @@ class ModelAddress:
     output_filter: Sequence[str] = ()
 
     def __post_init__(self) -> None:
-        """Refuse a version together with a label."""
+        """Reject a version combined with a label."""
         if self.version is not None and self.label is not None:
             raise RequestError(f"give a version or a label, not both: got {self.version} and {self.label!r}")
 
@@ -69,16 +69,16 @@ def encode_request(address: ModelAddress, inputs: Mapping[str, ArrayLike]) -> by
 
 
 def decode_response(body: bytes) -> tuple[dict[str, NDArray[Any]], int | None]:
-    """Decode a Predict answer.
+    """Decode a Predict response.
 
     Args:
-        body: The bytes of a PredictResponse, its tensors in any form.
+        body: The bytes of a PredictResponse, with tensors in any form.
 
     Returns:
         Arrays by output name, and the version that answered.
 
     Raises:
-        ResponseError: The bytes are no PredictResponse, or a tensor in it is not well formed.
+        ResponseError: The bytes are not a PredictResponse, or one of its tensors is malformed.
     """
     try:
         response, outputs = decode_predict_response(body)

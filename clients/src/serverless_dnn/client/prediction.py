@@ -1,4 +1,4 @@
-"""What a call returns: arrays, and where its time went on both sides."""
+"""The result of a call: arrays, and where its time went on both sides."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -10,13 +10,14 @@ from numpy.typing import ArrayLike, NDArray
 
 @dataclass(frozen=True)
 class ServerTiming:
-    """What the server says it spent.
+    """The timing reported by the server.
 
     Attributes:
         phases_ms: Durations in milliseconds by phase: ``decode``, ``queue``, ``compute``, ``encode``, ``total``; an
-            instance's first answer adds ``cold``, ``import``, ``load``, ``warmup``. A phase it did not tell is absent.
-        instance: The instance's id; empty when not told.
-        engine: What ran the model; told with an instance's first answer, else empty.
+            instance's first response adds ``cold``, ``import``, ``load``, ``warmup``. A phase it did not report is
+            absent.
+        instance: The instance's id; empty if not reported.
+        engine: The engine that ran the model; reported in an instance's first response, otherwise empty.
     """
 
     phases_ms: Mapping[str, float]
@@ -25,7 +26,7 @@ class ServerTiming:
 
     @property
     def is_cold(self) -> bool:
-        """Whether this was the instance's first answer."""
+        """Whether this was the instance's first response."""
         return "cold" in self.phases_ms
 
 
@@ -34,13 +35,13 @@ class Timing:
     """Where the time of one call went, by this client's monotonic clock.
 
     Attributes:
-        encode_ns: Arrays to bytes.
-        wait_ns: From handing the bytes over to having the answer's bytes.
-        decode_ns: Bytes to arrays.
+        encode_ns: Encoding arrays to bytes.
+        wait_ns: From sending the request's bytes to receiving the response's.
+        decode_ns: Decoding bytes to arrays.
         total_ns: The whole call, end to end.
-        bytes_sent: The message's or body's size.
-        bytes_received: Likewise.
-        server: What the server spent; ``None`` when it did not say.
+        bytes_sent: The size of the request message or body.
+        bytes_received: The size of the response message or body.
+        server: The server's timing; ``None`` if not reported.
     """
 
     encode_ns: int
@@ -63,10 +64,10 @@ class Timing:
         """The durations between four readings of one monotonic clock.
 
         Args:
-            stamps_ns: At the call's begin, with its bytes ready, with the answer's bytes there, at its end.
-            bytes_sent: The message's or body's size.
-            bytes_received: Likewise.
-            server: What the server spent; ``None`` when it did not say.
+            stamps_ns: At the start of the call, with its bytes encoded, with the response received, and at its end.
+            bytes_sent: The size of the request message or body.
+            bytes_received: The size of the response message or body.
+            server: The server's timing; ``None`` if not reported.
 
         Returns:
             The timing.
@@ -85,12 +86,12 @@ class Timing:
 
 @dataclass(frozen=True)
 class Prediction:
-    """An answer.
+    """The result of a call.
 
     Attributes:
         outputs: Arrays by output name.
         timing: Where the time went.
-        model_version: The version that answered; ``None`` when not told.
+        model_version: The version that answered; ``None`` if not reported.
     """
 
     outputs: Mapping[str, NDArray[Any]]
@@ -99,14 +100,14 @@ class Prediction:
 
 
 class Client(Protocol):
-    """What every client does; each is also a context manager that closes it."""
+    """The interface of every client; each is also a context manager that closes itself."""
 
     def predict(self, inputs: Mapping[str, ArrayLike], *, timeout_s: float | None = None) -> Prediction:
         """Run the model once.
 
         Args:
             inputs: Arrays by input name.
-            timeout_s: How long to wait for the answer; ``None`` takes the client's.
+            timeout_s: How long to wait for the response; ``None`` uses the client's default.
 
         Returns:
             The answer.
@@ -117,7 +118,7 @@ class Client(Protocol):
         ...
 
     def close(self) -> None:
-        """Close the connection; no call may follow."""
+        """Close the connection; no further calls are allowed."""
         ...
 
     def __enter__(self) -> Self:

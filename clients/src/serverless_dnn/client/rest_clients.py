@@ -1,6 +1,6 @@
 """The HTTP clients: TensorFlow Serving's REST API, Lambda's Invoke API, and SageMaker's InvokeEndpoint.
 
-They differ in where a body goes and what is wrapped around it; the bodies are the same.
+They differ only in the URL and the envelope; the bodies are the same.
 """
 
 import base64
@@ -32,7 +32,7 @@ from serverless_dnn.client.prediction import Prediction, Timing
 from serverless_dnn.client.server_timing import parse_server_timing
 
 DEFAULT_TIMEOUT_S = 60.0
-# SageMaker answers so for every error of a container, and tells the container's own status in the body.
+# SageMaker returns this for every container error, with the container's own status in the body.
 _MODEL_ERROR_STATUS = 424
 Signer = Callable[[str, str, Mapping[str, str], bytes], Mapping[str, str]]
 """Takes method, URL, headers and body, and returns the headers to send."""
@@ -40,17 +40,17 @@ Signer = Callable[[str, str, Mapping[str, str], bytes], Mapping[str, str]]
 
 @dataclass(frozen=True)
 class HttpOptions:
-    """How an HTTP client talks.
+    """Options of an HTTP client.
 
     Attributes:
         body_format: ``json``, ``npy`` or ``protobuf``.
-        output_name: What to call a single output: JSON and npy do not say its name.
-        output_dtype: The type of numbers in JSON answers; ``None`` takes float64 and int64.
-        timeout_s: How long a call may take unless it says otherwise.
-        connections: Connections kept open for threads that call at once.
-        max_response_bytes: The largest answer taken.
+        output_name: The name for a single output: JSON and npy do not carry it.
+        output_dtype: The type of numbers in JSON responses; ``None`` means float64 and int64.
+        timeout_s: The default timeout of a call.
+        connections: Connections kept open for concurrent calls.
+        max_response_bytes: The largest accepted response.
         headers: Sent with every call.
-        signer: Signs each request, such as ``serverless_dnn.client.aws.sigv4_signer``.
+        signer: Signs each request, for example ``serverless_dnn.client.aws.sigv4_signer``.
     """
 
     body_format: BodyFormat = "json"
@@ -65,7 +65,7 @@ class HttpOptions:
 
 @dataclass(frozen=True)
 class _Exchange:
-    """An HTTP request or response: of the platform, or inside its envelope."""
+    """An HTTP request or response, either the platform's or the one inside its envelope."""
 
     headers: Mapping[str, str]
     body: bytes
@@ -73,7 +73,7 @@ class _Exchange:
 
 
 class _HttpClient(ABC):
-    """What the HTTP clients share: a pool of connections, timing, errors."""
+    """The base of the HTTP clients: connection pool, timing, errors."""
 
     def __init__(self, base_url: str, path: str, model: str | ModelAddress, options: HttpOptions | None) -> None:
         self._options = options or HttpOptions()
@@ -90,7 +90,7 @@ class _HttpClient(ABC):
 
     @abstractmethod
     def _unwrap(self, response: _Exchange) -> _Exchange:
-        """Take a Predict answer out of the platform's envelope."""
+        """Take a Predict response out of the platform's envelope."""
 
     def predict(self, inputs: Mapping[str, ArrayLike], *, timeout_s: float | None = None) -> Prediction:
         """Run the model once; see ``Client.predict``."""
@@ -147,7 +147,7 @@ class _HttpClient(ABC):
                 preload_content=False,
             )
             body = response.read(limit + 1)
-        # First, since urllib3 counts a refused connection among the time-outs.
+        # First, since urllib3 treats a refused connection as a timeout.
         except (urllib3.exceptions.NewConnectionError, urllib3.exceptions.ProtocolError) as error:
             raise ConnectError(f"cannot reach {self._base_url}: {error}") from None
         except urllib3.exceptions.TimeoutError:
@@ -167,7 +167,7 @@ class RestClient(_HttpClient):
     Args:
         base_url: ``http://host:port`` or ``https://...``.
         model: The model, by name or in full.
-        options: How to talk.
+        options: The client's options.
     """
 
     def __init__(self, base_url: str, model: str | ModelAddress, options: HttpOptions | None = None) -> None:
@@ -182,13 +182,13 @@ class RestClient(_HttpClient):
 
 
 class LambdaClient(_HttpClient):
-    """A Lambda function by AWS's Invoke API, the request and the answer in the envelope of a function URL (format 2.0).
+    """A Lambda function via AWS's Invoke API, using the envelope of a function URL (format 2.0).
 
     Args:
         base_url: ``https://lambda.REGION.amazonaws.com``, or a local platform's.
         function: The function's name.
         model: The model, by name or in full.
-        options: How to talk; AWS itself needs a ``signer``.
+        options: The client's options; AWS itself needs a ``signer``.
     """
 
     def __init__(
@@ -225,13 +225,13 @@ class LambdaClient(_HttpClient):
 
 
 class SageMakerClient(_HttpClient):
-    """A SageMaker endpoint by InvokeEndpoint; the model is chosen by custom attributes.
+    """A SageMaker endpoint via InvokeEndpoint; custom attributes select the model.
 
     Args:
         base_url: ``https://runtime.sagemaker.REGION.amazonaws.com``, or a local platform's.
         endpoint: The endpoint's name.
         model: The model, by name or in full.
-        options: How to talk; AWS itself needs a ``signer``.
+        options: The client's options; AWS itself needs a ``signer``.
     """
 
     def __init__(
@@ -248,7 +248,7 @@ class SageMakerClient(_HttpClient):
         return _Exchange(headers, request.body)
 
     def _unwrap(self, response: _Exchange) -> _Exchange:
-        # SageMaker lets no header of the container through but this one.
+        # This is the only container header that SageMaker passes through.
         attributes = response.headers.get("x-amzn-sagemaker-custom-attributes")
         headers = {**response.headers, "server-timing": attributes} if attributes else response.headers
         if response.status == _MODEL_ERROR_STATUS:
@@ -265,7 +265,7 @@ def predict_path(address: ModelAddress) -> str:
         address: The model.
 
     Returns:
-        Such as ``/v1/models/mobilenet_v1/versions/3:predict``.
+        For example ``/v1/models/mobilenet_v1/versions/3:predict``.
     """
     path = f"/v1/models/{quote(address.name, safe='')}"
     if address.version is not None:
@@ -276,7 +276,7 @@ def predict_path(address: ModelAddress) -> str:
 
 
 def _error_text(body: bytes) -> str:
-    """The message of an error's body: TensorFlow Serving's, SageMaker's or Lambda's, else the text itself."""
+    """The message in an error body from TensorFlow Serving, SageMaker or Lambda, or else the raw text."""
     try:
         document = orjson.loads(body)
     except orjson.JSONDecodeError:

@@ -1,4 +1,4 @@
-"""Read the ``Server-Timing`` text (W3C Server Timing, https://www.w3.org/TR/server-timing/)."""
+"""Parse the ``Server-Timing`` text (W3C Server Timing, https://www.w3.org/TR/server-timing/)."""
 
 import re
 
@@ -11,14 +11,14 @@ _DESCRIPTIONS = ("instance", "engine")
 
 
 def parse_server_timing(text: str) -> ServerTiming:
-    """Parse the text of one answer.
+    """Parse the text of one response.
 
     Args:
-        text: Such as ``compute;dur=9.9, total;dur=11.3, instance;desc="3f2a9c"``.
+        text: For example ``compute;dur=9.9, total;dur=11.3, instance;desc="3f2a9c"``.
 
     Returns:
-        Its durations and descriptions. As the standard asks: the first of repeated parameters counts, unknown ones are
-        ignored, and so is what cannot be read.
+        Its durations and descriptions. As the standard requires, the first of repeated parameters counts, and unknown
+        or malformed ones are ignored.
     """
     phases_ms: dict[str, float] = {}
     described: dict[str, str] = {}

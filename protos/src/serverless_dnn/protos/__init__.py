@@ -1,4 +1,4 @@
-"""TensorFlow Serving's messages under a name of their own, and the one numpy tensor codec.
+"""TensorFlow Serving's messages in their own package, and the shared numpy tensor codec.
 
 ``serverless_dnn.protos.v1`` holds the generated messages; their bytes are interchangeable with those of TensorFlow and
 TensorFlow Serving, and both can be imported into one process in any order. ``serverless_dnn.protos.tensor`` turns numpy

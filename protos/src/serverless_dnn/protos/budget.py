@@ -1,17 +1,17 @@
-"""How much memory one message may take when it is decoded: a message of a few bytes can ask for any amount."""
+"""A memory budget for decoding one message: a message of a few bytes can ask for any amount."""
 
 from serverless_dnn.protos.dtypes import TensorCodecError
 
 
 class DecodeBudget:
-    """The bytes that may still be taken for one message.
+    """The memory left for decoding one message.
 
     Args:
-        max_bytes: All that it may take.
+        max_bytes: The total budget.
 
     Attributes:
-        max_bytes: All that it may take.
-        left_bytes: What is left of it.
+        max_bytes: The total budget.
+        left_bytes: The remaining budget.
     """
 
     __slots__ = ("left_bytes", "max_bytes")
@@ -20,14 +20,14 @@ class DecodeBudget:
         self.max_bytes = self.left_bytes = max_bytes
 
     def spend(self, size_bytes: int, what: str) -> None:
-        """Take bytes, before they are taken from the system.
+        """Charge bytes before they are allocated.
 
         Args:
-            size_bytes: How many.
-            what: What for, as the error's subject.
+            size_bytes: The number of bytes.
+            what: What they are for, as the error's subject.
 
         Raises:
-            TensorCodecError: More than are left.
+            TensorCodecError: The budget is exceeded.
         """
         if size_bytes > self.left_bytes:
             left = "" if self.left_bytes == self.max_bytes else f"{max(0, self.left_bytes)} bytes left of the "
@@ -36,8 +36,8 @@ class DecodeBudget:
         self.hold(size_bytes)
 
     def hold(self, size_bytes: int) -> None:
-        """Be told of memory that the message takes besides what is spent; counts nothing here.
+        """Hook for memory the message uses besides what is spent; not counted here.
 
         Args:
-            size_bytes: How much.
+            size_bytes: The number of bytes.
         """

@@ -1,4 +1,4 @@
-"""Which numpy type stands for which tensor type, and which field of ``TensorProto`` lists its values."""
+"""The numpy type of each tensor type, and the ``TensorProto`` field that lists its values."""
 
 from dataclasses import dataclass
 from functools import cache
@@ -11,7 +11,7 @@ from serverless_dnn.protos.v1 import tensor_pb2
 
 
 class TensorCodecError(ValueError):
-    """A tensor that cannot be encoded or decoded; the message says what was expected and what came."""
+    """A tensor that cannot be encoded or decoded; the message states what was expected and what was received."""
 
 
 @dataclass(frozen=True)
@@ -46,7 +46,7 @@ _KINDS: dict[int, _Kind] = {
     tensor_pb2.DT_INT4: _Kind("int4", "int_val"),
     tensor_pb2.DT_UINT4: _Kind("uint4", "int_val"),
 }
-# A quantised tensor travels as the integers it holds; numpy has no type that would tell the two apart.
+# A quantised tensor is transferred as the integers it holds; numpy has no separate type for it.
 _QUANTIZED: dict[int, _Kind] = {
     tensor_pb2.DT_QINT8: _Kind("int8", "int_val"),
     tensor_pb2.DT_QUINT8: _Kind("uint8", "int_val"),
@@ -72,7 +72,7 @@ def _resolve(name: str) -> np.dtype[Any]:
 
 
 def data_type_name(data_type: int) -> str:
-    """The name of a tensor type, such as ``DT_FLOAT``, also for a number that has none.
+    """The name of a tensor type, such as ``DT_FLOAT``, even for an unknown number.
 
     Args:
         data_type: A number of the ``DataType`` enum.
@@ -89,13 +89,14 @@ def numpy_dtype(data_type: int) -> np.dtype[Any]:
     """The numpy type that holds a tensor type.
 
     Args:
-        data_type: A number of the ``DataType`` enum. Quantised types give the integer they hold.
+        data_type: A number of the ``DataType`` enum. Quantised types map to the integer type they hold.
 
     Returns:
         The numpy type; ``object`` (of ``bytes``) for ``DT_STRING``.
 
     Raises:
-        TensorCodecError: The type has no numpy form (resources, variants, references), or ``ml-dtypes`` is missing.
+        TensorCodecError: The type has no numpy equivalent (resources, variants, references), or ``ml-dtypes`` is
+            missing.
     """
     kind = _KINDS.get(data_type) or _QUANTIZED.get(data_type)
     if kind is None:
@@ -108,7 +109,7 @@ def value_field(data_type: int) -> str:
     """The field of ``TensorProto`` that lists the values of a tensor type, such as ``float_val``.
 
     Args:
-        data_type: A number of the ``DataType`` enum with a numpy form.
+        data_type: A number of the ``DataType`` enum with a numpy equivalent.
 
     Returns:
         The field's name.
@@ -128,7 +129,7 @@ def data_type_of(dtype: DTypeLike) -> int:
         A number of the ``DataType`` enum.
 
     Raises:
-        TensorCodecError: TensorFlow has no such type, such as ``datetime64``.
+        TensorCodecError: TensorFlow has no such type, for example ``datetime64``.
     """
     resolved = np.dtype(dtype)
     name = "object" if resolved.kind in "OSU" else resolved.name

@@ -1,8 +1,8 @@
-"""PredictRequest and PredictResponse bytes with one copy of each tensor on the way out and none on the way in.
+"""Encode and decode PredictRequest and PredictResponse bytes, with one copy per tensor out and none in.
 
-Through protobuf's Python objects a tensor's bytes are copied four times to be written and twice to be read. Here the
-few bytes around them are written and read by hand, and everything else is left to protobuf: what does not have the
-plain form that protobuf's own writers give is parsed by protobuf (https://protobuf.dev/programming-guides/encoding/).
+Protobuf's Python objects copy a tensor's bytes four times when writing and twice when reading. Here the few bytes
+around them are written and read by hand, and everything else is left to protobuf: anything that lacks the plain form
+protobuf's own writers produce is parsed by protobuf (https://protobuf.dev/programming-guides/encoding/).
 """
 
 import math
@@ -30,17 +30,17 @@ from serverless_dnn.protos.wire_format import LENGTH_DELIMITED, Field, encode_ke
 _REQUEST_INPUTS, _RESPONSE_OUTPUTS = 2, 1
 _ENTRY_KEY, _ENTRY_VALUE = 1, 2
 _TENSOR_SHAPE, _TENSOR_CONTENT = 2, 4
-# Of the types variant and resource, which have no array.
+# Fields of the types variant and resource, which have no array form.
 _NEVER_READ = frozenset({14, 15})
-# How many bytes protobuf makes of one of a list of values: an integer of one byte becomes four or eight.
+# How much protobuf expands each encoded byte of a value list: a one-byte integer becomes four or eight bytes.
 _EXPANSION = {7: 4, 13: 4, 16: 4, 10: 8, 17: 8}
-# What a field takes in protobuf and in Python beside its own bytes, roughly.
+# The rough overhead of a field in protobuf and Python besides its own bytes.
 _FIELD_BYTES = 64
 _MAX_FIELDS = 10_000
 # Dimensions may have names.
 _MAX_SHAPE_BYTES = 8192
 _SMALL_BYTES = 1 << 16
-# A tensor's type and shape; not counted.
+# Enough for a tensor's type and shape; not counted.
 _USUAL_BYTES = 1 << 10
 
 _Piece = bytes | memoryview
@@ -54,20 +54,20 @@ def encode_predict_request(
     Args:
         spec: The model, version and signature.
         inputs: Arrays by input name.
-        output_filter: The outputs wanted; empty means all.
+        output_filter: The requested outputs; empty means all.
 
     Returns:
         The bytes of a PredictRequest.
 
     Raises:
-        TensorCodecError: An array has no tensor form; the text starts with the input's name.
+        TensorCodecError: An array has no tensor form; the message starts with the input's name.
     """
     rest = predict_pb2.PredictRequest(model_spec=spec, output_filter=output_filter)
     return _encode(rest.SerializeToString(), _REQUEST_INPUTS, inputs)
 
 
 def encode_predict_response(spec: model_spec_pb2.ModelSpec, outputs: Mapping[str, ArrayLike]) -> bytes:
-    """Encode an answer.
+    """Encode a response.
 
     Args:
         spec: The model, version and signature that ran.
@@ -77,13 +77,13 @@ def encode_predict_response(spec: model_spec_pb2.ModelSpec, outputs: Mapping[str
         The bytes of a PredictResponse.
 
     Raises:
-        TensorCodecError: An array has no tensor form; the text starts with the output's name.
+        TensorCodecError: An array has no tensor form; the message starts with the output's name.
     """
     return add_outputs(predict_pb2.PredictResponse(model_spec=spec).SerializeToString(), outputs)
 
 
 def add_outputs(response: bytes, outputs: Mapping[str, ArrayLike]) -> bytes:
-    """Add outputs to an answer without any, which is the same for many answers.
+    """Add outputs to a response without any, which can be shared by many responses.
 
     Args:
         response: The bytes of a PredictResponse.
@@ -93,18 +93,18 @@ def add_outputs(response: bytes, outputs: Mapping[str, ArrayLike]) -> bytes:
         The bytes of a PredictResponse.
 
     Raises:
-        TensorCodecError: An array has no tensor form; the text starts with the output's name.
+        TensorCodecError: An array has no tensor form; the message starts with the output's name.
     """
     return _encode(response, _RESPONSE_OUTPUTS, outputs)
 
 
 class EncodedTensor(NamedTuple):
-    """A tensor of a message, before an array is made of it.
+    """A message's tensor, not yet decoded into an array.
 
     Attributes:
         name: The input or output it is for.
         proto: The message, without its raw bytes.
-        content: Its raw bytes, in the body they came in; ``None`` when there are none.
+        content: Its raw bytes, as a view of the body; ``None`` if there are none.
     """
 
     name: str
@@ -116,7 +116,7 @@ class EncodedTensor(NamedTuple):
         """The array's type.
 
         Raises:
-            TensorCodecError: The type has no numpy form.
+            TensorCodecError: The type has no numpy equivalent.
         """
         try:
             return numpy_dtype(self.proto.dtype)
@@ -136,16 +136,16 @@ class EncodedTensor(NamedTuple):
             raise TensorCodecError(f"{self.name}: {error}") from None
 
     def decode(self, budget: DecodeBudget) -> NDArray[Any]:
-        """Make the array.
+        """Decode the array.
 
         Args:
-            budget: What all tensors of the message may take.
+            budget: The message's memory budget.
 
         Returns:
-            The array, a view of the body where the tensor came as raw bytes.
+            The array, a view of the body if the tensor came as raw bytes.
 
         Raises:
-            TensorCodecError: The tensor is not well formed, or too large; the text starts with its name.
+            TensorCodecError: The tensor is malformed or too large; the message starts with its name.
         """
         try:
             return decode_tensor(self.proto, budget=budget, content=self.content)
@@ -156,18 +156,18 @@ class EncodedTensor(NamedTuple):
 def split_predict_request(
     body: bytes, budget: DecodeBudget
 ) -> tuple[predict_pb2.PredictRequest, dict[str, EncodedTensor]]:
-    """Part a request into its inputs and all else, without making arrays.
+    """Split a request into its inputs and the rest, without creating arrays.
 
     Args:
         body: The bytes.
-        budget: What the message may take; what its fields take is spent.
+        budget: The message's memory budget, charged for its fields.
 
     Returns:
         The message without its inputs, and its inputs by name.
 
     Raises:
-        DecodeError: The bytes are no PredictRequest.
-        TensorCodecError: There are more fields than the budget has room for.
+        DecodeError: The bytes are not a PredictRequest.
+        TensorCodecError: The fields exceed the budget.
     """
     rest, tensors = _split(body, predict_pb2.PredictRequest, _REQUEST_INPUTS, budget)
     return rest, tensors
@@ -180,14 +180,14 @@ def decode_predict_request(
 
     Args:
         body: The bytes.
-        max_bytes: What all its arrays may take together.
+        max_bytes: The maximum total size of its arrays.
 
     Returns:
-        The message without its inputs, and its inputs as arrays, views of ``body`` where they came as raw bytes.
+        The message without its inputs, and its inputs as arrays, as views of ``body`` for raw inputs.
 
     Raises:
-        DecodeError: The bytes are no PredictRequest.
-        TensorCodecError: A tensor is not well formed; the text starts with the input's name.
+        DecodeError: The bytes are not a PredictRequest.
+        TensorCodecError: A tensor is malformed; the message starts with the input's name.
     """
     budget = DecodeBudget(max_bytes)
     rest, tensors = _split(body, predict_pb2.PredictRequest, _REQUEST_INPUTS, budget)
@@ -197,7 +197,7 @@ def decode_predict_request(
 def decode_predict_response(
     body: bytes, *, max_bytes: int = DEFAULT_MAX_BYTES
 ) -> tuple[predict_pb2.PredictResponse, dict[str, NDArray[Any]]]:
-    """Decode an answer; see ``decode_predict_request``."""
+    """Decode a response; see ``decode_predict_request``."""
     budget = DecodeBudget(max_bytes)
     rest, tensors = _split(body, predict_pb2.PredictResponse, _RESPONSE_OUTPUTS, budget)
     return rest, {name: tensor.decode(budget) for name, tensor in tensors.items()}
@@ -209,7 +209,7 @@ def _encode(rest: bytes, field: int, arrays: Mapping[str, ArrayLike]) -> bytes:
         array = np.asarray(given)
         try:
             if array.nbytes and array.dtype.kind not in "OSU" and array.dtype.byteorder != ">":
-                # As plain bytes: the buffer protocol does not know bfloat16.
+                # As plain bytes: the buffer protocol does not support bfloat16.
                 content = np.ascontiguousarray(array).reshape(-1).view(np.uint8).data
                 pieces += (_head_before_content(field, name, array.dtype, array.shape), content)
             else:
@@ -221,10 +221,10 @@ def _encode(rest: bytes, field: int, arrays: Mapping[str, ArrayLike]) -> bytes:
     return b"".join(pieces)
 
 
-# A server's answers, and an app's requests, differ in their numbers and seldom in anything else.
+# A server's responses, or an app's requests, rarely differ in anything but their numbers.
 @lru_cache(maxsize=256)
 def _head_before_content(field: int, name: str, dtype: np.dtype[Any], shape: tuple[int, ...]) -> bytes:
-    """All bytes of a tensor's entry that come before the tensor's own."""
+    """All bytes of a tensor's map entry that precede its content."""
     dims = tensor_pb2.TensorShapeProto(dim=[tensor_pb2.TensorShapeProto.Dim(size=size) for size in shape])
     data_type = tensor_pb2.DataType.ValueType(data_type_of(dtype))
     head = tensor_pb2.TensorProto(dtype=data_type, tensor_shape=dims).SerializeToString()
@@ -234,7 +234,7 @@ def _head_before_content(field: int, name: str, dtype: np.dtype[Any], shape: tup
 
 
 def _entry_head(field: int, name: str, size: int) -> bytes:
-    """The bytes of a map's entry before its value, which is a message of ``size`` bytes."""
+    """The bytes of a map entry before its value, which is a message of ``size`` bytes."""
     key = name.encode()
     head = b"".join(
         (encode_key(_ENTRY_KEY), encode_varint(len(key)), key, encode_key(_ENTRY_VALUE), encode_varint(size))
@@ -259,7 +259,7 @@ def _split(body: bytes, kind: Any, number: int, budget: DecodeBudget) -> tuple[A
     except ValueError as error:
         if len(body) > _SMALL_BYTES:
             raise DecodeError(str(error)) from None
-        # What is not a plain list of fields, such as a group, is left to protobuf, which may read it.
+        # Anything but a plain list of fields, such as a group, is left to protobuf, which may accept it.
         return _split_by_protobuf(body, kind, number)
     return kind.FromString(b"".join(rest)), tensors
 
@@ -279,7 +279,7 @@ def _split_by_protobuf(body: bytes, kind: Any, number: int) -> tuple[Any, dict[s
 
 
 def _read_entry(view: memoryview, entry: Field, budget: DecodeBudget) -> tuple[str, memoryview]:
-    """Name and bytes of a map's entry; of what is there twice the last counts, and messages are merged."""
+    """Name and bytes of a map entry; the last of repeated names wins, and repeated messages are merged."""
     name, values = "", list[memoryview]()
     for part in walk_fields(view, entry.value, entry.end):
         if part.wire_type != LENGTH_DELIMITED:
@@ -297,7 +297,7 @@ def _read_entry(view: memoryview, entry: Field, budget: DecodeBudget) -> tuple[s
 
 
 def _split_content(tensor: memoryview, name: str, budget: DecodeBudget) -> tuple[Any, memoryview | None]:
-    """Part a tensor into its raw bytes and the rest, which is parsed once it is known how much that takes."""
+    """Split a tensor into its raw bytes and the rest, which is parsed once its cost is known."""
     content = None
     head: list[memoryview] = []
     size_bytes = 0

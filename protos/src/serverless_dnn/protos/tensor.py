@@ -1,4 +1,4 @@
-"""The one codec between numpy arrays and ``TensorProto``, shared by clients and servers.
+"""The codec between numpy arrays and ``TensorProto`` shared by clients and servers.
 
 Numeric tensors are written as ``tensor_content``, the raw bytes. Reading accepts every form TensorFlow itself accepts:
 raw bytes, the typed value lists, and lists shorter than the shape, whose last value fills the rest
@@ -29,15 +29,15 @@ __all__ = [
 ]
 
 DEFAULT_MAX_BYTES = 1 << 30
-"""The most that decoding one message takes by default: a message of a few bytes can ask for any size."""
+"""The default memory limit for decoding one message: a message of a few bytes can ask for any size."""
 
 MAX_DIMENSIONS = 64
-"""As many dimensions as numpy's arrays have."""
+"""The maximum number of dimensions of a numpy array."""
 
 STRING_BYTES = 64
-"""What a string takes in Python beside its own bytes, roughly."""
+"""The rough overhead of a string in Python besides its own bytes."""
 
-# Python's loops let other threads in; a loop of numpy's over Python's numbers does not.
+# A Python loop lets other threads in; a numpy loop over Python numbers does not.
 _NUMBERS_AT_ONCE = 1 << 16
 
 
@@ -45,13 +45,13 @@ def encode_tensor(array: ArrayLike) -> tensor_pb2.TensorProto:
     """Encode an array.
 
     Args:
-        array: Any array of numbers, truth values or strings (``bytes``, or ``str`` as UTF-8).
+        array: Any array of numbers, booleans or strings (``bytes``, or ``str`` as UTF-8).
 
     Returns:
         The message; numbers are in ``tensor_content``, strings in ``string_val``.
 
     Raises:
-        TensorCodecError: The type has no tensor form, or an object array holds something else than strings.
+        TensorCodecError: The type has no tensor form, or an object array holds anything but strings.
     """
     values = np.asarray(array)
     data_type = data_type_of(values.dtype)
@@ -85,17 +85,17 @@ def decode_tensor(
 
     Args:
         proto: The message, with ``tensor_content`` or the value list of its type.
-        max_bytes: The largest array to make, in bytes.
-        content: The tensor's raw bytes, where they were not put into the message.
-        budget: What all tensors of one message may take; takes the place of ``max_bytes``.
+        max_bytes: The largest array to create, in bytes.
+        content: The tensor's raw bytes, if they are not in the message.
+        budget: The memory budget of the whole message; replaces ``max_bytes``.
 
     Returns:
-        The array, of the shape the message gives. One from ``tensor_content`` is a read-only view of the message's
-        bytes; strings are an object array of ``bytes``.
+        The array, in the message's shape. An array from ``tensor_content`` is a read-only view of the message's bytes;
+        strings are an object array of ``bytes``.
 
     Raises:
         TensorCodecError: No shape, a negative or unknown dimension, more than ``max_bytes``, a type without a numpy
-            form, or a number of bytes or values that does not fit the shape.
+            equivalent, or a number of bytes or values that does not match the shape.
     """
     budget = DecodeBudget(max_bytes) if budget is None else budget
     dtype, shape = numpy_dtype(proto.dtype), tensor_shape(proto)
@@ -121,7 +121,7 @@ def tensor_shape(proto: tensor_pb2.TensorProto) -> tuple[int, ...]:
         proto: The message.
 
     Returns:
-        Its sizes, as its sender gives them.
+        Its sizes, as given by the sender.
 
     Raises:
         TensorCodecError: It has none.
@@ -132,21 +132,22 @@ def tensor_shape(proto: tensor_pb2.TensorProto) -> tuple[int, ...]:
 
 
 def checked_size(shape: Sequence[int], dtype: np.dtype[Any], type_name: str, budget: DecodeBudget) -> int:
-    """How many elements a tensor has whose shape somebody else chose; takes their bytes from a budget.
+    """The number of elements of a tensor with an untrusted shape; charges their bytes to a budget.
 
     Args:
         shape: Its sizes.
-        dtype: The type it would have in numpy.
-        type_name: What its sender calls the type.
-        budget: What all tensors of the message may take.
+        dtype: Its numpy type.
+        type_name: The sender's name for the type.
+        budget: The message's memory budget.
 
     Returns:
         The number of elements.
 
     Raises:
-        TensorCodecError: A negative size, more dimensions or elements than numpy has, or more bytes than are left.
+        TensorCodecError: A negative size, more dimensions or elements than numpy allows, or more bytes than the budget
+            has left.
     """
-    # numpy refuses larger arrays even when another dimension is 0
+    # numpy rejects larger arrays even if another dimension is 0.
     if len(shape) > MAX_DIMENSIONS or abs(math.prod(size for size in shape if size)) * dtype.itemsize >= 1 << 63:
         raise TensorCodecError(f"a tensor of {len(shape)} dimensions {list(shape[:8])} is too large")
     if any(size < 0 for size in shape):
@@ -164,7 +165,7 @@ def _decode_values(proto: tensor_pb2.TensorProto, dtype: np.dtype[Any]) -> NDArr
     if field == "half_val":
         return from_numbers(listed, np.dtype(np.int32)).astype(np.uint16).view(dtype)
     if field == "int_val":
-        # A value beyond the type wraps around, as it does in TensorFlow.
+        # A value beyond the type wraps around, as in TensorFlow.
         return from_numbers(listed, np.dtype(np.int32)).astype(dtype)
     if dtype.kind == "c":
         if len(listed) % 2:
@@ -175,14 +176,14 @@ def _decode_values(proto: tensor_pb2.TensorProto, dtype: np.dtype[Any]) -> NDArr
 
 
 def from_numbers(listed: Sequence[Any], dtype: np.dtype[Any]) -> NDArray[Any]:
-    """An array of a message's list of numbers, made in pieces so that other threads run meanwhile.
+    """An array of a message's list of numbers, created in pieces so that other threads can run in between.
 
     Args:
         listed: The numbers.
         dtype: Their type.
 
     Returns:
-        The array, of one dimension.
+        The one-dimensional array.
     """
     if len(listed) <= _NUMBERS_AT_ONCE:
         return np.fromiter(listed, dtype, len(listed))

@@ -1,4 +1,4 @@
-"""Walk over a protobuf message's fields where parsing it whole would copy or load too much.
+"""Walk over a protobuf message's fields when parsing all of it would copy or load too much.
 
 The encoding is described at https://protobuf.dev/programming-guides/encoding/.
 """
@@ -15,14 +15,14 @@ Buffer = memoryview | mmap.mmap
 
 
 class Field(NamedTuple):
-    """Where a field lies.
+    """The location of a field.
 
     Attributes:
         number: The field's number.
         wire_type: How its value is encoded.
-        begin: Of the field, its key included.
-        value: Begin of the value.
-        end: Behind the value.
+        begin: Start of the field, including its key.
+        value: Start of the value.
+        end: End of the value, exclusive.
     """
 
     number: int
@@ -33,10 +33,10 @@ class Field(NamedTuple):
 
 
 def walk_fields(buffer: Buffer, begin: int, end: int) -> Iterator[Field]:
-    """The fields of a message, one after another.
+    """Iterate over the fields of a message.
 
     Args:
-        buffer: Holds the message.
+        buffer: The buffer that holds the message.
         begin: Where it begins.
         end: Where it ends.
 
@@ -44,7 +44,7 @@ def walk_fields(buffer: Buffer, begin: int, end: int) -> Iterator[Field]:
         Each field.
 
     Raises:
-        ValueError: The bytes are no message, or one with groups, which nobody writes any more.
+        ValueError: The bytes are not a message, or contain groups, which nobody writes any more.
     """
     position = begin
     while position < end:

@@ -18,7 +18,7 @@ from serverless_dnn.runtime.settings import EngineOptions, GrpcSettings, ServerS
 from serverless_dnn.runtime.timing import Instance
 
 _log = logging.getLogger(__name__)
-# It was asked before the models were loaded, so this is seldom waited.
+# The query started before the models were loaded, so this wait is rarely needed.
 _PATIENCE_S = 0.7
 
 
@@ -46,7 +46,7 @@ def main(**given: Any) -> None:
             try:
                 facts = platform.result(_PATIENCE_S)
             except TimeoutError:
-                _log.warning("the metadata server's name is not resolved in time: this instance names itself")
+                _log.warning("the metadata server did not respond in time: using a random instance id")
                 facts = PlatformFacts()
             instance.id = facts.instance_id or instance.id
             add_log_fields(lambda: trace_fields(facts.project))

@@ -1,4 +1,4 @@
-"""Google's certificates, by which identity tokens are checked: fetched beside the calls, which never wait for it."""
+"""Google's certificates for verifying identity tokens, fetched in the background so that calls never wait."""
 
 import logging
 import threading
@@ -10,18 +10,18 @@ from cachecontrol import CacheControl
 
 _log = logging.getLogger(__name__)
 GOOGLE_CERTS_URL = "https://www.googleapis.com/oauth2/v1/certs"
-# As often is asked whether they changed; the cache answers until the age that Google gives them.
+# How often to check for changes; the cache answers until the max-age set by Google.
 _INTERVAL_S = 300.0
-# So soon after one fetch, the next is made: for a token signed with a key that is not known, or when that one failed.
+# The minimum interval between fetches, for a token signed with an unknown key or after a failed fetch.
 _SOONEST_S = 30.0
 _TIMEOUT_S = 5.0
 
 
 class GoogleKeys:
-    """Certificates by key id; those fetched last stay in use for as long as no others can be had.
+    """Certificates by key id; the last ones fetched stay in use until newer ones are available.
 
     Args:
-        url: Where they are, as a JSON object by key id.
+        url: The URL of a JSON object that maps key ids to certificates.
     """
 
     def __init__(self, url: str = GOOGLE_CERTS_URL) -> None:
@@ -31,12 +31,12 @@ class GoogleKeys:
         self.certificates: Mapping[str, str] = {}
 
     def start(self) -> None:
-        """Fetch them once, and from now on in a thread."""
+        """Fetch them once, then keep them up to date in a thread."""
         self._fetch()
         threading.Thread(target=self._run, name="google-keys", daemon=True).start()
 
     def want_new(self) -> None:
-        """Fetch them soon, whatever their age: a token names a key that is not among them."""
+        """Fetch them soon, regardless of their age, because a token names an unknown key."""
         self._wanted.set()
 
     def _run(self) -> None:
@@ -53,6 +53,6 @@ class GoogleKeys:
             fetched = response.json()
         except (requests.RequestException, ValueError) as error:
             extra = {"url": self._url, "error": str(error), "kept": len(self.certificates)}
-            _log.warning("cannot fetch the certificates of identity tokens: those of before stay in use", extra=extra)
+            _log.warning("cannot fetch the certificates of identity tokens: keeping the previous ones", extra=extra)
             return
         self.certificates = {str(key_id): str(certificate) for key_id, certificate in fetched.items()}

@@ -1,4 +1,4 @@
-"""What the platform's metadata server knows of this instance; asked with a short time-out, because it may not be there.
+"""Queries the platform's metadata server about this instance, with a short timeout because there may be none.
 
 https://cloud.google.com/run/docs/container-contract#metadata-server
 """
@@ -11,16 +11,16 @@ from dataclasses import dataclass
 _HOST = "metadata.google.internal"
 _PATHS = {"instance_id": "instance/id", "project": "project/project-id"}
 _TIMEOUT_S = 0.3
-# Identifiers are short; more is not what was asked for.
+# Identifiers are short; anything longer is not a valid response.
 _MAX_BYTES = 1024
 
 
 @dataclass(frozen=True)
 class PlatformFacts:
-    """What the platform says.
+    """Facts reported by the platform.
 
     Attributes:
-        instance_id: Names this container instance.
+        instance_id: Identifies this container instance.
         project: The project's id.
     """
 
@@ -29,14 +29,14 @@ class PlatformFacts:
 
 
 def ask_metadata_server(environment: Mapping[str, str] = os.environ) -> "Future[PlatformFacts]":
-    """Ask in a thread, while models load.
+    """Query the metadata server in a thread while models load.
 
     Args:
-        environment: ``K_SERVICE`` is set by Cloud Run and Knative: nothing is asked elsewhere. ``GCE_METADATA_HOST``
-            names another host, as Google's own libraries have it.
+        environment: ``K_SERVICE`` is set by Cloud Run and Knative; elsewhere nothing is queried. ``GCE_METADATA_HOST``
+            overrides the host, as in Google's own libraries.
 
     Returns:
-        The facts; what is not known within the time-out is ``None``.
+        The facts; those not received within the timeout are ``None``.
     """
     if not environment.get("K_SERVICE"):
         nothing: Future[PlatformFacts] = Future()
@@ -51,7 +51,7 @@ def ask_metadata_server(environment: Mapping[str, str] = os.environ) -> "Future[
 
 
 def _ask(host: str, path: str) -> str | None:
-    # In this thread, beside the loading of models: it takes 8 ms, and only where there is a platform to ask.
+    # Imported in this thread while models load: it takes 8 ms, and is only needed on a platform.
     import http.client
 
     connection = http.client.HTTPConnection(host, timeout=_TIMEOUT_S)
@@ -59,7 +59,7 @@ def _ask(host: str, path: str) -> str | None:
         connection.request("GET", f"/computeMetadata/v1/{path}", headers={"Metadata-Flavor": "Google"})
         response = connection.getresponse()
         text = response.read(_MAX_BYTES).decode("ascii").strip()
-        # Another server at this name would not send the header back.
+        # A different server at this address would not return the header.
         genuine = response.status == 200 and response.headers.get("Metadata-Flavor") == "Google"
         return text if genuine and text.isprintable() else None
     except (OSError, http.client.HTTPException, UnicodeDecodeError):

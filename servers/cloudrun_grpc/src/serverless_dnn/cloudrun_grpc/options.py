@@ -1,4 +1,4 @@
-"""The options that Cloud Run's server adds to those of every gRPC server."""
+"""Options of the Cloud Run server beyond those of every gRPC server."""
 
 from dataclasses import dataclass
 
@@ -12,45 +12,49 @@ def _comma_separated(text: str) -> tuple[str, ...]:
 
 @dataclass(frozen=True)
 class CloudRunOptions:
-    """What Cloud Run's server adds to what all gRPC servers have.
+    """Options specific to the Cloud Run server.
 
     Attributes:
-        port: The port to listen on; 0 takes any free one.
-        metrics_port: Prometheus' page on a port of its own, for a collector beside the container; ``None`` has none.
-        token_audiences: Calls must carry an identity token for one of these; empty leaves that to the platform.
-        allowed_identities: Of these alone; each is an account's email, or its ``sub``.
-        allow_any_identity: Of any account of Google's, which anybody can have.
-        token_certs_url: Where the certificates of identity tokens are; ``None`` takes Google's.
-        opentelemetry: Send traces as OpenTelemetry's own variables say.
+        port: The port to listen on; 0 picks any free one.
+        metrics_port: A separate port for Prometheus metrics, for a sidecar collector; ``None`` disables it.
+        token_audiences: Calls must carry an identity token for one of these; empty leaves authentication to the
+            platform.
+        allowed_identities: The identities that may call; each is an account's email or its ``sub``.
+        allow_any_identity: Whether any Google account may call, which anybody can have.
+        token_certs_url: The URL of the certificates for identity tokens; ``None`` uses Google's.
+        opentelemetry: Export traces, configured by OpenTelemetry's own variables.
     """
 
-    port: int = option(8080, "The port to listen on; 0 takes any free one.", port_number, variable="PORT")
+    port: int = option(8080, "The port to listen on; 0 picks any free one.", port_number, variable="PORT")
     metrics_port: int | None = option(None, "Serve Prometheus metrics on this port; none by default.", port_number)
     token_audiences: tuple[str, ...] = option(
         (),
-        "Require an identity token of Google's for one of these audiences (comma-separated).",
+        "Require a Google identity token for one of these audiences (comma-separated).",
         _comma_separated,
         name="token_audience",
     )
     allowed_identities: tuple[str, ...] = option(
         (),
-        "The callers that --token-audience lets in: emails or subject ids of service accounts (comma-separated).",
+        "Callers admitted by --token-audience: emails or subject ids of service accounts (comma-separated).",
         _comma_separated,
     )
     allow_any_identity: bool = option(
         False,
-        "Let in any identity that Google vouches for, which anybody can have, instead of --allowed-identities.",
+        "Admit any Google identity, which anybody can have, instead of --allowed-identities.",
         boolean,
         choices=BOOLEANS,
     )
-    token_certs_url: str | None = option(None, "Where the certificates of identity tokens are; Google's by default.")
-    opentelemetry: bool = option(False, "Send traces as the OTEL_... variables say.", boolean, choices=BOOLEANS)
+    token_certs_url: str | None = option(None, "URL of the certificates for identity tokens; Google's by default.")
+    opentelemetry: bool = option(
+        False, "Export traces, configured by the OTEL_... variables.", boolean, choices=BOOLEANS
+    )
 
     def __post_init__(self) -> None:
         """Check the options against each other.
 
         Raises:
-            InvalidArgumentError: Tokens are asked for, and not whose; or whose, and no tokens.
+            InvalidArgumentError: Tokens are required without allowed identities, or identities are given without
+                tokens.
         """
         if self.token_audiences and not self.allowed_identities and not self.allow_any_identity:
             raise InvalidArgumentError(

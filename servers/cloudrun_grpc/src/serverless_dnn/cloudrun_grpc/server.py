@@ -1,7 +1,7 @@
-"""The gRPC server of a Cloud Run instance: listen, answer, and drain on SIGTERM.
+"""The gRPC server of a Cloud Run instance: listen, serve, and drain on SIGTERM.
 
 The contract is Cloud Run's (https://cloud.google.com/run/docs/container-contract): plaintext HTTP/2 on ``$PORT``, and
-SIGTERM 10 seconds before the end.
+SIGTERM 10 seconds before the instance is killed.
 """
 
 import asyncio
@@ -20,7 +20,7 @@ from serverless_dnn.runtime.settings import GrpcSettings, ServerSettings
 from serverless_dnn.runtime.timing import Instance
 
 _log = logging.getLogger(__name__)
-# Cloud Run kills 10 s after SIGTERM; one second is left for the process to end.
+# Cloud Run sends SIGKILL 10 s after SIGTERM; this leaves one second for the process to exit.
 DRAIN_S = 9.0
 
 
@@ -32,18 +32,18 @@ async def serve(
     instance: Instance,
     before_ready: Callable[[], None] = lambda: None,
 ) -> None:
-    """Answer until SIGTERM or SIGINT, then finish what runs.
+    """Serve until SIGTERM or SIGINT, then finish the calls in flight.
 
     Args:
         settings: How to serve.
-        grpc_settings: How to serve gRPC.
-        options: What is Cloud Run's.
-        repository: The models, loaded.
-        instance: Names this process in every answer.
-        before_ready: Called when requests can be answered, just before that is told.
+        grpc_settings: The gRPC settings.
+        options: The Cloud Run options.
+        repository: The loaded models.
+        instance: Identifies this process in every response.
+        before_ready: Called once requests can be served, just before readiness is announced.
 
     Raises:
-        UnavailableError: The port is taken.
+        UnavailableError: The port is in use.
     """
     stopped = asyncio.Event()
     loop = asyncio.get_running_loop()

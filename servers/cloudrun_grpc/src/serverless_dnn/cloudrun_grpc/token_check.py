@@ -1,8 +1,8 @@
-"""Identity tokens checked in the server itself, for where no platform does it in front.
+"""Checks identity tokens in the server itself, for deployments where no platform does so.
 
-Cloud Run checks the caller's token, and its right to call, before a request reaches the container
+Cloud Run checks the caller's token and permission before a request reaches the container
 (https://cloud.google.com/run/docs/authenticating/service-to-service); Knative and plain containers do not. Any Google
-account can have a token made for any audience: who may call is what the list of identities says.
+account can obtain a token for any audience, so the list of identities decides who may call.
 """
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
@@ -22,12 +22,12 @@ _OPEN_METHODS = ("/grpc.health.v1.Health/",)
 
 
 class TokenCheck(grpc.aio.ServerInterceptor):
-    """Lets calls through that carry an identity token of Google's, for one of the audiences, of an allowed identity.
+    """Admits calls that carry a Google identity token for one of the audiences and an allowed identity.
 
     Args:
-        keys: The certificates that tokens are signed with.
-        audiences: What the token's ``aud`` must be one of: the service's URL, or one's own.
-        identities: What its verified ``email``, or its ``sub``, must be one of; ``None`` allows any.
+        keys: The certificates that verify tokens.
+        audiences: The accepted values of the token's ``aud``: the service's URL, or a custom audience.
+        identities: The accepted values of its verified ``email`` or its ``sub``; ``None`` allows any.
     """
 
     def __init__(self, keys: GoogleKeys, audiences: Sequence[str], identities: Sequence[str] | None) -> None:
@@ -51,7 +51,7 @@ class TokenCheck(grpc.aio.ServerInterceptor):
         return handler
 
     def _check(self, metadata: Mapping[str, Any]) -> None:
-        # Where an application uses Authorization itself, the platform's token comes in the other.
+        # If an application uses Authorization itself, the platform's token comes in the other header.
         header = metadata.get("x-serverless-authorization") or metadata.get("authorization") or ""
         scheme, _, token = str(header).partition(" ")
         if scheme.lower() != "bearer" or not token:

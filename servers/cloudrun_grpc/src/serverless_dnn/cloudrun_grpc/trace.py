@@ -1,4 +1,4 @@
-"""The trace a log line belongs to, in the fields by which Cloud Logging joins lines to requests.
+"""The trace a log line belongs to, in the fields by which Cloud Logging correlates lines with requests.
 
 https://cloud.google.com/logging/docs/structured-logging#special-payload-fields
 """
@@ -12,13 +12,13 @@ _CLOUD_TRACE = re.compile(r"(?P<trace>[0-9a-f]{32})(?:/(?P<span>\d{1,20}))?(?:;o
 
 
 def trace_fields(project: str | None) -> dict[str, str]:
-    """The fields for a line logged now.
+    """The trace fields for the line being logged.
 
     Args:
         project: The project's id; without it Cloud Logging cannot find the trace, so there are no fields.
 
     Returns:
-        Trace and span of the call in work; empty outside of a call, or when the caller sent none.
+        Trace and span of the current call; empty outside a call, or if the caller sent none.
     """
     if project is None:
         return {}

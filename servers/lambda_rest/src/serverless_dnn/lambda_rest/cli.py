@@ -19,12 +19,12 @@ HANDLER = "serverless_dnn.lambda_rest.handler.handler"
 )
 @settings_options(ServerSettings, EngineOptions, omit=("host",))
 def main(**given: Any) -> None:
-    """Serve TensorFlow SavedModels as a Lambda function: starts AWS's runtime client with this package's handler."""
+    """Serve TensorFlow SavedModels as a Lambda function, using AWS's runtime client and this package's handler."""
     with exit_on_serving_error("sdnn-lambda"):
         if not os.environ.get("AWS_LAMBDA_RUNTIME_API"):
             raise InvalidArgumentError(
                 "AWS_LAMBDA_RUNTIME_API is not set: Lambda sets it, and so does `sdnn-bench run --platform lambda`"
             )
-    # The same process goes on, so that its age is the function's.
+    # exec keeps the process, so that its age includes this start.
     command = [sys.executable, "-m", "awslambdaric", HANDLER]
     os.execve(sys.executable, command, os.environ | environment_of(given, ServerSettings, EngineOptions))  # noqa: S606

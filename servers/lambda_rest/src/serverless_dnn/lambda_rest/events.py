@@ -1,8 +1,8 @@
-"""Lambda's HTTP events to requests, and replies to what each event's sender expects.
+"""Translates Lambda's HTTP events to requests, and replies to the format each event's sender expects.
 
 Function URLs and HTTP APIs send format 2.0, REST APIs format 1.0, load balancers their own; a direct Invoke may send a
-bare Predict body. The formats are those of https://docs.aws.amazon.com/lambda/latest/dg/urls-invocation.html, the API
-Gateway Developer Guide (payload format version) and the Application Load Balancer guide (Lambda targets).
+bare Predict body. The formats are documented at https://docs.aws.amazon.com/lambda/latest/dg/urls-invocation.html, the
+API Gateway Developer Guide (payload format version) and the Application Load Balancer guide (Lambda targets).
 """
 
 import base64
@@ -21,7 +21,7 @@ from serverless_dnn.runtime.http.messages import HttpReply, HttpRequest
 
 
 class EventKind(Enum):
-    """Who sent an event."""
+    """The sender of an event."""
 
     HTTP_V2 = "function URL or HTTP API"
     REST_V1 = "REST API"
@@ -30,13 +30,13 @@ class EventKind(Enum):
 
 
 def event_kind(event: Mapping[str, Any]) -> EventKind:
-    """Tell who sent an event.
+    """Determine who sent an event.
 
     Args:
         event: The event.
 
     Returns:
-        Its kind; ``DIRECT`` for anything that is no HTTP event.
+        Its kind; ``DIRECT`` for anything that is not an HTTP event.
     """
     context = event.get("requestContext")
     if isinstance(context, Mapping):
@@ -52,13 +52,13 @@ def parse_event(event: Mapping[str, Any], default_path: str) -> HttpRequest:
 
     Args:
         event: Any of the four kinds.
-        default_path: The path of a direct event, which has none.
+        default_path: The path to use for a direct event, which has none.
 
     Returns:
-        The request, its body decoded from base64 where the event says so.
+        The request, with its body decoded from base64 if the event is marked so.
 
     Raises:
-        InvalidArgumentError: The event is not of the form its kind promises.
+        InvalidArgumentError: The event does not have the form of its kind.
     """
     kind = event_kind(event)
     if kind is EventKind.DIRECT:
@@ -76,18 +76,18 @@ def parse_event(event: Mapping[str, Any], default_path: str) -> HttpRequest:
             query = urlencode(event.get("queryStringParameters") or {})
         return HttpRequest(method, path, query, _headers(event), _body(event))
     except (KeyError, TypeError, AttributeError) as error:
-        raise InvalidArgumentError(f"the event is not one of a {kind.value}: {error!r}") from None
+        raise InvalidArgumentError(f"the event is not a valid {kind.value} event: {error!r}") from None
 
 
 def format_reply(reply: HttpReply, event: Mapping[str, Any]) -> dict[str, Any]:
-    """Turn a reply into what the event's sender expects.
+    """Turn a reply into the format the event's sender expects.
 
     Args:
         reply: The reply.
-        event: The event it answers.
+        event: The event being answered.
 
     Returns:
-        The handler's result. Binary bodies are base64.
+        The handler's result. Binary bodies are base64-encoded.
     """
     kind = event_kind(event)
     if kind is EventKind.DIRECT:
@@ -120,8 +120,8 @@ def _body(event: Mapping[str, Any]) -> bytes:
         try:
             return str(body).encode()
         except UnicodeEncodeError:
-            raise InvalidArgumentError("the event's body holds half of a surrogate pair") from None
+            raise InvalidArgumentError("the event's body holds a lone surrogate") from None
     try:
         return base64.b64decode(body, validate=True)
     except (binascii.Error, ValueError) as error:
-        raise InvalidArgumentError(f"the event says its body is base64, and it is not: {error}") from None
+        raise InvalidArgumentError(f"the event's body is marked as base64 but is not: {error}") from None

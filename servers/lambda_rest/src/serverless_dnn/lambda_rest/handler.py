@@ -1,7 +1,7 @@
-"""The function Lambda calls: TensorFlow Serving's REST API in a Lambda function.
+"""The Lambda handler: TensorFlow Serving's REST API in a Lambda function.
 
-Importing this module loads the model, in Lambda's init phase: it may take 10 s, or it is run again inside the first
-request and under its time-out. Set the handler to ``serverless_dnn.lambda_rest.handler.handler``.
+Importing this module loads the model, in Lambda's init phase: beyond 10 s, Lambda runs it again as part of the first
+request, under that request's timeout. Set the handler to ``serverless_dnn.lambda_rest.handler.handler``.
 """
 
 import os
@@ -21,9 +21,9 @@ from serverless_dnn.runtime.repository.loading import start_repository
 from serverless_dnn.runtime.settings import ServerSettings
 from serverless_dnn.runtime.timing import Instance
 
-# Where a container image keeps its model unless told otherwise.
+# Where a container image keeps its model by default.
 DEFAULT_BASE_PATH = Path("/opt/ml/model")
-# Lambda refuses a longer response (6 MiB and 100 bytes, counted as JSON); the envelope takes the rest.
+# Lambda rejects longer responses (6 MiB and 100 bytes, counted as JSON); the difference is left for the envelope.
 _MAX_RESPONSE_BYTES = 6_291_556 - 4_096
 
 keep_freed_memory()
@@ -33,7 +33,7 @@ _stream_name = os.environ.get("AWS_LAMBDA_LOG_STREAM_NAME", "")
 _instance = Instance(id=_stream_name.rpartition("]")[2][-12:]) if _stream_name else Instance()
 _settings = ServerSettings.from_environment(default_base_path=DEFAULT_BASE_PATH)
 _repository = start_repository(_settings, _instance)
-# Lambda sends one event at a time, and has its own limit of memory and size.
+# Lambda sends one event at a time, and has its own limits on memory and size.
 _admission = Admission(max_bytes=_settings.max_body_bytes)
 _api = RestApi(_repository, _instance, _admission, max_body_bytes=_settings.max_body_bytes)
 _default_path = f"/v1/models/{_settings.model_name or _repository.all()[0].model_name}:predict"
@@ -45,11 +45,11 @@ def handler(event: dict[str, Any], _context: object) -> dict[str, Any]:
     """Answer one event.
 
     Args:
-        event: From a Function URL, an API, a load balancer, or a direct Invoke with a bare Predict body.
-        _context: Lambda's context; not needed.
+        event: An event from a function URL, an API or a load balancer, or a direct Invoke with a bare Predict body.
+        _context: Lambda's context; unused.
 
     Returns:
-        What the event's sender expects; an error is an answer too.
+        The reply in the format the event's sender expects; errors are replies too.
     """
     try:
         reply = _api.handle(parse_event(event, _default_path))
@@ -58,7 +58,7 @@ def handler(event: dict[str, Any], _context: object) -> dict[str, Any]:
     if (size := _encoded_bytes(reply)) > _MAX_RESPONSE_BYTES:
         reply = _error_reply(
             PayloadTooLargeError(
-                f"the answer of {size} bytes is larger than the {_MAX_RESPONSE_BYTES} Lambda returns: "
+                f"the response of {size} bytes is larger than the {_MAX_RESPONSE_BYTES} Lambda allows: "
                 "ask for fewer outputs, or accept application/x-npy or application/x-protobuf"
             )
         )

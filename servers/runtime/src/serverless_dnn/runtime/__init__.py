@@ -1,6 +1,6 @@
-"""What the three servers share: engines, codecs, predictor, timing.
+"""Code shared by the three servers: engines, codecs, predictor, timing.
 
-A request goes ``codec.decode -> Predictor.predict -> codec.encode`` in every server; a server package adds only its
+A request goes ``codec.decode -> Predictor.predict -> codec.encode`` in every server; each server package adds only its
 platform's contract.
 """
 

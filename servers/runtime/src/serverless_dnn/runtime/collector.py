@@ -1,7 +1,7 @@
-"""Python's collector of objects that refer to each other in circles: out of the way of what is made once and stays.
+"""Keeps Python's cyclic garbage collector away from long-lived objects.
 
-It looks through all objects there are, and no other thread runs meanwhile: with TensorFlow imported, for a quarter of a
-second each time, a dozen times during the import alone.
+It scans all objects while no other thread runs: with TensorFlow imported, a quarter of a second each time, and a dozen
+times during the import alone.
 """
 
 import gc
@@ -15,8 +15,8 @@ _paused = 0
 
 @contextmanager
 def paused() -> Iterator[None]:
-    """Do without the collector while much is made that stays; then leave that out of its sight."""
-    global _paused  # noqa: PLW0603 - the collector is the process's
+    """Pause the collector while many long-lived objects are created, then exempt them from collection."""
+    global _paused  # noqa: PLW0603 - the collector is process-wide
     with _lock:
         _paused += 1
         gc.disable()

@@ -1,4 +1,4 @@
-"""How many CPUs this process may really use: a container's quota, not the host's count."""
+"""How many CPUs this process may actually use: the container's quota, not the host's count."""
 
 import math
 import os
@@ -39,11 +39,11 @@ def _quota_v1(root: Path) -> float | None:
 
 
 def own_cgroup(root: Path, hierarchy: str | None, controller: str) -> Path:
-    """This process's folder below a mount; the mount itself where a container sees only its own.
+    """This process's cgroup folder below a mount; the mount itself where a container sees only its own cgroup.
 
     Args:
         root: The mount.
-        hierarchy: The hierarchy's number, ``0`` for version 2; ``None`` takes the controller's.
+        hierarchy: The hierarchy's number, ``0`` for version 2; ``None`` finds it by the controller.
         controller: The controller of version 1.
 
     Returns:

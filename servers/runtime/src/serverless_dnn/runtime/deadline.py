@@ -1,4 +1,4 @@
-"""Until when a call may run, and whether its caller still waits for it."""
+"""A call's deadline, and whether its caller is still waiting."""
 
 import time
 
@@ -6,10 +6,10 @@ from serverless_dnn.runtime.errors import CancelledError, DeadlineExceededError
 
 
 class Deadline:
-    """One call's time. Any thread may ask it, and any thread may cancel the call.
+    """One call's deadline. Any thread may query it, and any thread may cancel the call.
 
     Args:
-        at_ns: When the call's time ends, on the clock of ``time.perf_counter_ns``; ``None`` never ends it.
+        at_ns: When the deadline passes, on the clock of ``time.perf_counter_ns``; ``None`` means no deadline.
     """
 
     __slots__ = ("at_ns", "cancelled")
@@ -20,10 +20,10 @@ class Deadline:
 
     @classmethod
     def after(cls, timeout_s: float | None) -> "Deadline":
-        """A deadline so many seconds from now.
+        """A deadline a number of seconds from now.
 
         Args:
-            timeout_s: Seconds; ``None`` never ends it.
+            timeout_s: Seconds; ``None`` means no deadline.
 
         Returns:
             The deadline.
@@ -31,22 +31,22 @@ class Deadline:
         return cls(None if timeout_s is None else time.perf_counter_ns() + int(timeout_s * 1e9))
 
     def cancel(self) -> None:
-        """Note that the caller waits no longer."""
+        """Note that the caller is no longer waiting."""
         self.cancelled = True
 
     def left_s(self) -> float | None:
-        """Seconds that are left, at least 0; ``None`` without an end."""
+        """Seconds left, at least 0; ``None`` if there is no deadline."""
         return None if self.at_ns is None else max(0.0, (self.at_ns - time.perf_counter_ns()) / 1e9)
 
     def check(self, before: str) -> None:
-        """Go on only if somebody still waits.
+        """Continue only if the caller is still waiting.
 
         Args:
-            before: What would come next, for the error's text.
+            before: The next step, for the error message.
 
         Raises:
             CancelledError: The call was cancelled.
-            DeadlineExceededError: Its time has ended.
+            DeadlineExceededError: The deadline has passed.
         """
         if self.cancelled:
             raise CancelledError(f"the call was cancelled before {before}")
@@ -55,4 +55,4 @@ class Deadline:
 
 
 FOREVER = Deadline()
-"""For calls that nobody times or cancels."""
+"""For calls without a deadline that are never cancelled."""

@@ -1,14 +1,14 @@
-"""One exception tree and one table that gives each error its gRPC code and its HTTP status.
+"""The exception hierarchy, and the table that maps each error to its gRPC code and HTTP status.
 
 ::
 
     ServingError
     ├── InvalidArgumentError          the request is wrong
-    │   ├── UnsupportedMediaTypeError   its content type is not one we read
+    │   ├── UnsupportedMediaTypeError   its content type is not supported
     │   └── OutOfRangeError             past the end
     ├── FailedPreconditionError       the model has no such signature, or cannot serve this engine
     ├── NotFoundError                 no such model, version or path
-    ├── AlreadyExistsError            it is there already
+    ├── AlreadyExistsError            it exists already
     ├── ResourceExhaustedError        a limit or a queue is full
     │   └── PayloadTooLargeError        the body is over the limit
     ├── DeadlineExceededError         the caller's time ran out
@@ -23,19 +23,19 @@ from dataclasses import dataclass
 
 
 class ServingError(Exception):
-    """The root of every error a server answers with; ``str(error)`` is what the caller reads."""
+    """The base of every error a server returns; ``str(error)`` is the message the caller sees."""
 
 
 class InvalidArgumentError(ServingError):
-    """The request is wrong, whatever the state of the server."""
+    """The request is invalid, regardless of the server's state."""
 
 
 class UnsupportedMediaTypeError(InvalidArgumentError):
-    """The request's or the wanted content type is not one this server knows."""
+    """The request's content type, or the one it accepts, is not supported."""
 
 
 class OutOfRangeError(InvalidArgumentError):
-    """A value is past the end of what is valid."""
+    """A value is past the valid range."""
 
 
 class FailedPreconditionError(ServingError):
@@ -47,15 +47,15 @@ class NotFoundError(ServingError):
 
 
 class AlreadyExistsError(ServingError):
-    """What should be created exists."""
+    """The thing to be created already exists."""
 
 
 class ResourceExhaustedError(ServingError):
-    """A limit is reached or a queue is full; later may work."""
+    """A limit is reached or a queue is full; retrying later may succeed."""
 
 
 class PayloadTooLargeError(ResourceExhaustedError):
-    """The body is larger than the platform or the server allows; later will not work."""
+    """The body is larger than the platform or the server allows; retrying will not help."""
 
 
 class DeadlineExceededError(ServingError):
@@ -67,11 +67,11 @@ class CancelledError(ServingError):
 
 
 class UnimplementedError(ServingError):
-    """A part of the API, or a type, that this server does not offer."""
+    """A part of the API, or a type, that this server does not implement."""
 
 
 class UnavailableError(ServingError):
-    """The server cannot answer now: it is loading or shutting down."""
+    """The server cannot serve requests now: it is loading or shutting down."""
 
 
 class AbortedError(ServingError):
@@ -79,11 +79,11 @@ class AbortedError(ServingError):
 
 
 class PermissionDeniedError(ServingError):
-    """The caller is known and not allowed."""
+    """The caller is authenticated but not authorised."""
 
 
 class UnauthenticatedError(ServingError):
-    """The caller is not known."""
+    """The caller is not authenticated."""
 
 
 class DataLossError(ServingError):
@@ -91,21 +91,21 @@ class DataLossError(ServingError):
 
 
 class UnknownError(ServingError):
-    """The engine failed without saying how."""
+    """The engine failed without stating a reason."""
 
 
 class InternalError(ServingError):
-    """A fault of the server."""
+    """A bug in the server."""
 
 
 @dataclass(frozen=True)
 class Status:
-    """How an error looks from outside.
+    """How an error appears to callers.
 
     Attributes:
-        code: The gRPC code, which is also TensorFlow's error code.
-        name: The code's name.
-        http: The HTTP status.
+    code: The gRPC code, which is also TensorFlow's error code.
+    name: The code's name.
+    http: The HTTP status.
     """
 
     code: int
@@ -113,8 +113,8 @@ class Status:
     http: int
 
 
-# The HTTP statuses are TensorFlow Serving's (tensorflow_serving/util/net_http/...http_util); 413 and 415 are HTTP's own
-# for what a gRPC code says less exactly.
+# The HTTP statuses are TensorFlow Serving's (tensorflow_serving/util/net_http/...http_util); 413 and 415 are standard
+# HTTP statuses where the gRPC code is less specific.
 STATUS: dict[type[ServingError], Status] = {
     CancelledError: Status(1, "CANCELLED", 499),
     UnknownError: Status(2, "UNKNOWN", 500),
@@ -142,7 +142,7 @@ for _error, _status in STATUS.items():
 
 
 def status_of(error: ServingError) -> Status:
-    """How an error looks from outside.
+    """How an error appears to callers.
 
     Args:
         error: The error.
@@ -158,7 +158,7 @@ def error_of_code(code: int, message: str) -> ServingError:
 
     Args:
         code: 1 to 16.
-        message: What the caller reads.
+        message: The message the caller sees.
 
     Returns:
         The error; ``UnknownError`` for a code outside the table.

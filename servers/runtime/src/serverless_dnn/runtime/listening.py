@@ -1,4 +1,4 @@
-"""Addresses to listen on, and why one cannot be listened on, in the operator's words."""
+"""Addresses to listen on, and readable reasons why the server cannot listen on one."""
 
 import socket
 
@@ -6,20 +6,20 @@ from serverless_dnn.runtime.errors import UnavailableError
 
 
 def listen_address(host: str, port: int) -> str:
-    """The address of a host and a port.
+    """Format a host and a port as an address.
 
     Args:
-        host: A name or an address of version 4 or 6.
+        host: A hostname or an IPv4 or IPv6 address.
         port: The port.
 
     Returns:
-        Such as ``127.0.0.1:8080`` or ``[::1]:8080``.
+        For example ``127.0.0.1:8080`` or ``[::1]:8080``.
     """
     return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
 
 
 def cannot_listen(host: str, port: int) -> UnavailableError:
-    """The error for an address on which a library could not listen: tries it once more, to learn why.
+    """The error for an address a library could not listen on; binds it again to find out why.
 
     Args:
         host: A name or an address.
@@ -29,35 +29,36 @@ def cannot_listen(host: str, port: int) -> UnavailableError:
         The error.
     """
     return UnavailableError(
-        f"cannot listen on {listen_address(host, port)}: {_why(host, port) or 'it was taken for a moment'}"
+        f"cannot listen on {listen_address(host, port)}: {_why(host, port) or 'it was briefly in use'}"
     )
 
 
 def check_listening(host: str, port: int) -> None:
-    """Check, before a long start, that an address can be listened on.
+    """Check, before a long startup, that the server can listen on an address.
 
     Args:
         host: A name or an address.
-        port: The port; 0 stands for any free one.
+        port: The port; 0 means any free port.
 
     Raises:
-        UnavailableError: It cannot, and why.
+        UnavailableError: It cannot; the message states why.
     """
     if why := _why(host, port):
         raise UnavailableError(f"cannot listen on {listen_address(host, port)}: {why}")
 
 
 def _why(host: str, port: int) -> str:
-    """What happens when the address is bound to; empty when nothing does."""
+    """Why the address cannot be bound; empty if it can."""
     try:
         found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
         for family, kind, protocol, _, address in found:
             with socket.socket(family, kind, protocol) as probe:
-                # As servers do, or a port would be in use for a minute after the last one's connections.
+                # As servers do; otherwise a port would stay in use for a minute after the previous server's
+                # connections.
                 probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
                 probe.bind(address)
     except UnicodeError:
-        return "the host's name is not one"
+        return "the hostname is not valid"
     except socket.gaierror as error:
         return f"the host is not known ({error.strerror})"
     except OSError as error:

@@ -1,4 +1,4 @@
-"""Logs as JSON lines on stderr, with the field names Cloud Logging and CloudWatch Logs Insights read."""
+"""Logs as JSON lines on stderr, with the field names that Cloud Logging and CloudWatch Logs Insights expect."""
 
 import json
 import logging
@@ -7,17 +7,17 @@ from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from typing import ClassVar
 
-# Give further fields for a line logged now, such as the trace it belongs to.
+# Return extra fields for the line being logged, such as its trace.
 _FIELDS: list[Callable[[], Mapping[str, str]]] = []
 
 
 class JsonFormatter(logging.Formatter):
-    """One JSON object a line: ``severity``, ``message``, ``time``, ``logger``, and what ``extra`` adds."""
+    """One JSON object per line: ``severity``, ``message``, ``time``, ``logger``, and the fields in ``extra``."""
 
     _STANDARD: ClassVar[frozenset[str]] = frozenset(logging.makeLogRecord({}).__dict__) | {"message", "asctime"}
 
     def format(self, record: logging.LogRecord) -> str:
-        """Print a record.
+        """Format a record.
 
         Args:
             record: The record.
@@ -43,7 +43,7 @@ def add_log_fields(fields: Callable[[], Mapping[str, str]]) -> None:
     """Add fields to every line logged from now on.
 
     Args:
-        fields: Gives them for the line being logged.
+        fields: Returns them for the line being logged.
     """
     _FIELDS.append(fields)
 

@@ -1,17 +1,18 @@
-"""How much memory this process may really use: a container's limit, not the host's size."""
+"""How much memory this process may actually use: the container's limit, not the host's total."""
 
 import os
 from pathlib import Path
 
 from serverless_dnn.runtime.cpus import own_cgroup
 
-# What the requests in work may take of the memory that is free once models are loaded. Beside what is counted, a
-# request takes as much again for its inputs in the engine, for its outputs, and twice for its answer while that grows.
+# The share of the memory left once models are loaded that requests in flight may use. On top of what is counted, a
+# request needs as much again for its inputs in the engine, for its outputs, and twice for its response while that
+# grows.
 _REQUESTS_SHARE = 0.25
 
 
 def memory_for_requests(cgroup_root: Path = Path("/sys/fs/cgroup")) -> int:
-    """How much the requests in work may take together, given what the process takes now.
+    """How much memory all requests in flight may use together, given the process's current usage.
 
     Args:
         cgroup_root: Where cgroups are mounted.
@@ -23,7 +24,7 @@ def memory_for_requests(cgroup_root: Path = Path("/sys/fs/cgroup")) -> int:
 
 
 def memory_limit(cgroup_root: Path = Path("/sys/fs/cgroup")) -> int:
-    """How much memory this process may use at all: the cgroup's limit (v2, v1), or the machine's memory.
+    """How much memory this process may use in total: the cgroup's limit (v2, v1), or the machine's memory.
 
     Args:
         cgroup_root: Where cgroups are mounted.

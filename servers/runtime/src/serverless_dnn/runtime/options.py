@@ -1,8 +1,8 @@
-"""How an option is declared, once: its name, default, help, and how its text is read.
+"""Declares each option once: its name, default, help text and parser.
 
-An option ``max_body_mib`` is the flag ``--max-body-mib`` and the environment variable ``SDNN_MAX_BODY_MIB``. Commands
-offer the flags (``commands/command_line.py``); a process without a command line, such as a Lambda function, reads the
-variables alone.
+The option ``max_body_mib`` is the flag ``--max-body-mib`` and the environment variable ``SDNN_MAX_BODY_MIB``. Commands
+accept both (``commands/command_line.py``); a process without a command line, such as a Lambda function, reads only the
+variables.
 """
 
 import math
@@ -21,15 +21,15 @@ BOOLEANS = ("true", "false")
 
 @dataclass(frozen=True)
 class Option:
-    """How one option is given.
+    """One option.
 
     Attributes:
         name: In lower case, with underscores.
         variable: The environment variable.
-        default: Its value when it is not given.
+        default: The value when the option is not set.
         help: What it does, in a sentence.
-        parse: Reads its text; raises a ValueError that says what was expected.
-        choices: The texts it takes, where they are few.
+        parse: Parses its text; raises a ValueError that states what was expected.
+        choices: The accepted values, where they can be enumerated.
     """
 
     name: str
@@ -52,12 +52,12 @@ def option(
     """A dataclass field that is an option.
 
     Args:
-        default: Its value when it is not given.
-        text: The help.
-        parse: Reads its text.
-        choices: The texts it takes; ``true`` and ``false`` for ``boolean``.
-        name: The option's name, where it is not the field's.
-        variable: The environment variable, where it is not ``SDNN_<NAME>``.
+        default: The value when the option is not set.
+        text: The help text.
+        parse: Parses its text.
+        choices: The accepted values; ``true`` and ``false`` for ``boolean``.
+        name: The option's name, if it differs from the field's.
+        variable: The environment variable, if it is not ``SDNN_<NAME>``.
 
     Returns:
         The field.
@@ -83,25 +83,25 @@ def options_of(settings: type) -> Iterator[tuple[str, Option]]:
 
 
 def from_values(settings: type[_OptionsT], values: Mapping[str, Any], **others: Any) -> _OptionsT:
-    """Make settings from values that were read already.
+    """Make settings from values that have already been parsed.
 
     Args:
         settings: The class.
         values: By option name; an option that is absent or ``None`` keeps its default.
-        **others: Further fields of the class.
+        **others: Other fields of the class.
 
     Returns:
         The settings.
 
     Raises:
-        InvalidArgumentError: They contradict each other.
+        InvalidArgumentError: The values contradict each other.
     """
     given = {item: values[row.name] for item, row in options_of(settings) if values.get(row.name) is not None}
     return settings(**(given | others))
 
 
 def values_from_environment(settings: type, environment: Mapping[str, str] = os.environ) -> dict[str, Any]:
-    """Read the options of a settings class from variables alone.
+    """Read the options of a settings class from environment variables only.
 
     Args:
         settings: The class.
@@ -111,7 +111,7 @@ def values_from_environment(settings: type, environment: Mapping[str, str] = os.
         Values by option name.
 
     Raises:
-        InvalidArgumentError: A variable has a value that its option does not take.
+        InvalidArgumentError: A variable has a value that its option does not accept.
     """
     values = {}
     for _, row in options_of(settings):
@@ -124,10 +124,10 @@ def values_from_environment(settings: type, environment: Mapping[str, str] = os.
 
 
 def whole_number(minimum: int, maximum: int | None = None) -> Callable[[str], int]:
-    """Reads a whole number within bounds."""
+    """Returns a parser for whole numbers within bounds."""
 
     def parse(text: str) -> int:
-        # Longer texts are beyond every bound, and int() refuses thousands of digits.
+        # Longer texts exceed every bound, and int() rejects thousands of digits.
         number = int(text) if text.isascii() and text.isdecimal() and len(text) < 20 else -1
         if number < minimum or (maximum is not None and number > maximum):
             bounds = f"of at least {minimum}" if maximum is None else f"from {minimum} to {maximum}"
@@ -138,7 +138,7 @@ def whole_number(minimum: int, maximum: int | None = None) -> Callable[[str], in
 
 
 def seconds(text: str) -> float:
-    """Reads a duration in seconds."""
+    """Parses a duration in seconds."""
     try:
         value = float(text)
     except ValueError:
@@ -149,7 +149,7 @@ def seconds(text: str) -> float:
 
 
 def positive_seconds(text: str) -> float:
-    """Reads a duration in seconds that is not 0."""
+    """Parses a nonzero duration in seconds."""
     value = seconds(text)
     if not value:
         raise ValueError(f"expected a number of seconds, more than 0, got {text!r}")
@@ -157,7 +157,7 @@ def positive_seconds(text: str) -> float:
 
 
 def one_of(choices: tuple[str, ...]) -> Callable[[str], str]:
-    """Reads one of a few texts."""
+    """Returns a parser that accepts only the given choices."""
 
     def parse(text: str) -> str:
         if text not in choices:
@@ -168,15 +168,15 @@ def one_of(choices: tuple[str, ...]) -> Callable[[str], str]:
 
 
 def boolean(text: str) -> bool:
-    """Reads ``true`` or ``false``."""
+    """Parses ``true`` or ``false``."""
     return one_of(BOOLEANS)(text) == "true"
 
 
 def folders(text: str) -> tuple[Path, ...]:
-    """Reads a colon-separated list of folders."""
+    """Parses a colon-separated list of folders."""
     return tuple(Path(part) for part in text.split(":") if part)
 
 
 def port_number(text: str) -> int:
-    """Reads a port; 0 stands for any free one."""
+    """Parses a port number; 0 means any free port."""
     return whole_number(0, 65_535)(text)

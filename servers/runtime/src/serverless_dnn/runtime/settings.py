@@ -1,4 +1,4 @@
-"""The options of all servers: one table of what each is called, does, takes, and is by default."""
+"""The options of all servers in one table: names, meanings, accepted values and defaults."""
 
 import os
 from collections.abc import Mapping
@@ -32,15 +32,15 @@ class EngineOptions:
     """How models are run.
 
     Attributes:
-        name: The engine; ``auto`` takes OpenVINO where it is installed and proven to answer as TensorFlow does, else
+        name: The engine; ``auto`` picks OpenVINO where it is installed and proven equivalent to TensorFlow, otherwise
             TensorFlow.
         precision: The arithmetic; anything but ``f32`` changes results and must pass the model's accuracy check.
-        threads: Threads for one prediction; ``None`` takes the CPUs this process may use.
-        cache_folder: Where OpenVINO keeps compiled models; ``None`` keeps none.
-        graph: What TensorFlow runs: the model's signature as it is, or a copy with its weights as constants, which it
-            can optimise further. ``bf16`` needs the copy.
-        remote_target: Where the process listens that engine ``remote`` asks: ``host:port`` or ``unix:/path``.
-        remote_timeout_s: How long a call to that process may take, in seconds, whatever time its caller has left.
+        threads: Threads per prediction; ``None`` uses all CPUs available to this process.
+        cache_folder: Where OpenVINO caches compiled models; ``None`` disables the cache.
+        graph: What TensorFlow runs: the model's signature as exported, or a frozen copy with its weights as constants,
+            which it can optimise further. ``bf16`` requires the frozen copy.
+        remote_target: The address of the server that engine ``remote`` calls: ``host:port`` or ``unix:/path``.
+        remote_timeout_s: Upper limit on a call to that server, in seconds, even if the caller's deadline is later.
     """
 
     name: EngineName = option(
@@ -52,14 +52,14 @@ class EngineOptions:
     )
     precision: Precision = option("f32", "The arithmetic.", one_of(get_args(Precision)), choices=get_args(Precision))
     threads: int | None = option(None, "Threads per prediction; all CPUs available by default.", whole_number(1))
-    cache_folder: Path | None = option(None, "Keeps compiled models between starts.", Path)
+    cache_folder: Path | None = option(None, "Folder that caches compiled models between starts.", Path)
     graph: Graph = option(
         "signature", "What the tensorflow engine runs.", one_of(get_args(Graph)), choices=get_args(Graph)
     )
     remote_target: str | None = option(
         None, "The TensorFlow Serving that engine remote calls, as HOST:PORT or unix:/PATH."
     )
-    remote_timeout_s: float = option(60.0, "The longest call of engine remote, in seconds.", positive_seconds)
+    remote_timeout_s: float = option(60.0, "Timeout for calls made by engine remote, in seconds.", positive_seconds)
 
 
 @dataclass(frozen=True)
@@ -68,47 +68,47 @@ class ServerSettings:
 
     Attributes:
         model_base_path: A model's folder, or a folder of models.
-        model_name: The name of the one model; ``None`` takes folder names.
-        model_config_file: Names the models instead, in TensorFlow Serving's text form.
+        model_name: The name of a single model; ``None`` uses the folder names.
+        model_config_file: Lists the models instead, as a TensorFlow Serving text-format config.
         poll_wait_s: The polling interval for new versions and models, in seconds; 0 disables polling.
-        poll_config: Whether polling also reads the model config file again.
-        max_load_retries: How often a version that failed to load is tried again while polling.
-        labels_may_wait: Whether labels may name versions that are not there yet.
+        poll_config: Whether polling also rereads the model config file.
+        max_load_retries: How many times polling retries a version that failed to load.
+        labels_may_wait: Whether labels may refer to versions that are not available yet.
         warm_up: Run each model's bundled warm-up requests before serving.
-        enable_batching: Whether waiting calls are gathered into batches.
-        batching_parameters_file: How, in TensorFlow Serving's text form.
-        max_body_mib: The largest request body, inflated, in MiB.
+        enable_batching: Whether concurrent calls are batched.
+        batching_parameters_file: The batching parameters, in TensorFlow Serving's text format.
+        max_body_mib: The largest request body after decompression, in MiB.
         host: The address to listen on.
-        ready_file: Written once the server answers.
+        ready_file: Written once the server accepts requests.
         engine: What runs models.
     """
 
     model_base_path: Path | None = option(
         None, "A model's folder (of numeric version folders), or a folder of models.", Path
     )
-    model_name: str | None = option(None, "The model's name; by default its folder's.")
+    model_name: str | None = option(None, "The model's name; defaults to its folder's name.")
     model_config_file: Path | None = option(
-        None, "Names several models, their versions and labels, as TensorFlow Serving's ModelServerConfig text.", Path
+        None, "Several models with their versions and labels, as a text-format ModelServerConfig.", Path
     )
     poll_wait_s: float = option(0.0, "Polling interval for new versions, in seconds; 0 disables polling.", seconds)
     poll_config: bool = True
     max_load_retries: int = 5
     labels_may_wait: bool = False
     warm_up: bool = option(True, "Run each model's bundled warm-up requests before serving.", boolean, choices=BOOLEANS)
-    enable_batching: bool = option(False, "Gather waiting calls into batches.", boolean, choices=BOOLEANS)
+    enable_batching: bool = option(False, "Batch concurrent calls.", boolean, choices=BOOLEANS)
     batching_parameters_file: Path | None = option(
-        None, "TensorFlow Serving's BatchingParameters text, such as: max_batch_size { value: 8 }.", Path
+        None, "Text-format BatchingParameters, for example: max_batch_size { value: 8 }.", Path
     )
-    max_body_mib: int = option(64, "The largest request body, inflated, in MiB.", whole_number(1))
+    max_body_mib: int = option(64, "The largest request body after decompression, in MiB.", whole_number(1))
     host: str = option("0.0.0.0", "The address to listen on.")  # noqa: S104 - a container listens on all its addresses
-    ready_file: Path | None = option(None, "Written as JSON (host, port, pid) once the server answers requests.", Path)
+    ready_file: Path | None = option(None, "Written as JSON (host, port, pid) once the server accepts requests.", Path)
     engine: EngineOptions = field(default_factory=EngineOptions)
 
     def __post_init__(self) -> None:
         """Check the settings against each other.
 
         Raises:
-            InvalidArgumentError: There is no model, or batching parameters without batching.
+            InvalidArgumentError: No model is given, or batching parameters are given without batching.
         """
         if self.model_base_path is None and self.model_config_file is None:
             raise InvalidArgumentError(
@@ -119,24 +119,24 @@ class ServerSettings:
 
     @property
     def max_body_bytes(self) -> int:
-        """The largest request body, inflated, in bytes."""
+        """The largest request body after decompression, in bytes."""
         return self.max_body_mib * MIB
 
     @classmethod
     def from_environment(
         cls, environment: Mapping[str, str] = os.environ, *, default_base_path: Path | None = None
     ) -> "ServerSettings":
-        """Read the settings from variables alone.
+        """Read the settings from environment variables only.
 
         Args:
             environment: Variables by name; an empty value counts as absent.
-            default_base_path: Where models are when no variable says so.
+            default_base_path: Where the models are if no variable sets it.
 
         Returns:
             The settings.
 
         Raises:
-            InvalidArgumentError: A variable is missing or wrong; says which and what it takes.
+            InvalidArgumentError: A variable is missing or wrong; the message names it and what it accepts.
         """
         engine = from_values(EngineOptions, values_from_environment(EngineOptions, environment))
         values = values_from_environment(cls, environment)
@@ -147,27 +147,27 @@ class ServerSettings:
 
 @dataclass(frozen=True)
 class GrpcSettings:
-    """What a gRPC server has beyond that.
+    """Settings specific to a gRPC server.
 
     Attributes:
-        concurrency: The most calls running or waiting at once; more are refused.
-        reload_folders: HandleReloadConfigRequest may name models below these; none refuses it.
+        concurrency: The maximum number of calls running or waiting at once; any more are rejected.
+        reload_folders: HandleReloadConfigRequest may name models below these; if empty, it is rejected.
         reflection: Describe the services to tools such as grpcurl.
-        compression: Of answers.
-        tls_certificate_file: A certificate chain in PEM form; plaintext without.
+        compression: Compression of responses.
+        tls_certificate_file: A PEM certificate chain; without it, the server speaks plaintext.
         tls_key_file: Its private key.
     """
 
-    concurrency: int = option(80, "Calls running or waiting at once; more are refused.", whole_number(1))
+    concurrency: int = option(80, "Maximum calls running or waiting at once; more are rejected.", whole_number(1))
     reload_folders: tuple[Path, ...] = option(
         (),
-        "HandleReloadConfigRequest may name models below these folders (colon-separated); by default it is refused.",
+        "HandleReloadConfigRequest may name models below these folders (colon-separated); rejected by default.",
         folders,
         name="reload_folder",
     )
-    reflection: bool = option(True, "Offer server reflection, for grpcurl.", boolean, choices=BOOLEANS)
+    reflection: bool = option(True, "Enable server reflection, for example for grpcurl.", boolean, choices=BOOLEANS)
     compression: Compression = option(
-        "none", "Compression of answers.", one_of(get_args(Compression)), choices=get_args(Compression)
+        "none", "Compression of responses.", one_of(get_args(Compression)), choices=get_args(Compression)
     )
     tls_certificate_file: Path | None = option(None, "Serve TLS with this certificate chain, in PEM form.", Path)
     tls_key_file: Path | None = option(None, "The certificate's private key.", Path)
@@ -179,4 +179,4 @@ class GrpcSettings:
             InvalidArgumentError: A certificate without a key, or a key without a certificate.
         """
         if (self.tls_certificate_file is None) != (self.tls_key_file is None):
-            raise InvalidArgumentError("TLS needs both a certificate file and a key file, and one of them is given")
+            raise InvalidArgumentError("TLS needs both a certificate file and a key file, but only one was given")

@@ -1,7 +1,7 @@
-"""What a server spent, phase by phase, and the ``Server-Timing`` text that carries it.
+"""Time spent on the server, phase by phase, and the ``Server-Timing`` header that reports it.
 
-Only durations leave a machine, never a time stamp: two machines' clocks cannot be subtracted. The syntax is W3C Server
-Timing (https://www.w3.org/TR/server-timing/) in milliseconds. A phase that did not happen is absent, never 0.
+Only durations leave a machine, never timestamps: the clocks of two machines cannot be compared. The syntax is W3C
+Server Timing (https://www.w3.org/TR/server-timing/) in milliseconds. A phase that did not happen is absent, never 0.
 """
 
 import os
@@ -15,15 +15,15 @@ from pathlib import Path
 
 
 class PhaseTimer:
-    """Durations of one request, from its arrival to its answer.
+    """Phase durations of one request, from arrival to response.
 
     Args:
         clock: A monotonic clock in nanoseconds.
 
     Attributes:
-        phases_ns: What each phase took, in nanoseconds.
-        model: The model that was asked; empty until it is found.
-        method: What was asked of it, such as ``Predict``; empty where the caller of the work knows.
+        phases_ns: The duration of each phase, in nanoseconds.
+        model: The requested model; empty until it is found.
+        method: The method called, such as ``Predict``; empty where the caller knows it anyway.
     """
 
     __slots__ = ("_arrival_ns", "_clock", "method", "model", "phases_ns")
@@ -36,7 +36,7 @@ class PhaseTimer:
         self.method = ""
 
     def phase(self, name: str) -> "_Phase":
-        """Add the time spent in a ``with`` block to a phase, also when the block raises.
+        """Add the time spent in a ``with`` block to a phase, even if the block raises.
 
         Args:
             name: ``decode``, ``queue``, ``compute`` or ``encode``.
@@ -44,7 +44,7 @@ class PhaseTimer:
         return _Phase(self, name, self._clock)
 
     def add(self, name: str, dur_ns: int) -> None:
-        """Add to a phase.
+        """Add a duration to a phase.
 
         Args:
             name: The phase.
@@ -71,20 +71,20 @@ class _Phase:
 
 
 def process_birth_ns() -> int:
-    """When the operating system started this process, on its boot clock in nanoseconds, to its tick of 10 ms."""
+    """When the operating system started this process, on its boot clock in nanoseconds, with a 10 ms resolution."""
     after_name = Path("/proc/self/stat").read_text(encoding="ascii", errors="replace").rpartition(")")[2].split()
     return int(after_name[19]) * 1_000_000_000 // os.sysconf("SC_CLK_TCK")
 
 
 @dataclass
 class Instance:
-    """This process: who it is and how it started.
+    """This process: its identity and its cold start.
 
     Attributes:
-        id: Names the instance in every answer.
-        engine: Name and version of the engine, told once.
-        birth_ns: When the server was started, on this machine's boot clock; a worker process takes its parent's.
-        cold_phases_ns: How long each part of the start took, in nanoseconds: ``import``, ``load``, ``warmup``.
+        id: Identifies the instance in every response.
+        engine: Name and version of the engine, reported once.
+        birth_ns: When the server was started, on this machine's boot clock; a worker process inherits its parent's.
+        cold_phases_ns: The duration of each phase of the cold start, in nanoseconds: ``import``, ``load``, ``warmup``.
     """
 
     id: str = field(default_factory=lambda: uuid.uuid4().hex[:12])
@@ -97,7 +97,7 @@ class Instance:
 
     @contextmanager
     def starting(self, phase: str) -> Iterator[None]:
-        """Add the time spent in the block to a phase of the start; later loads, while serving, do not count.
+        """Add the time spent in the block to a phase of the cold start; loads while serving do not count.
 
         Args:
             phase: ``import``, ``load`` or ``warmup``.
@@ -111,23 +111,23 @@ class Instance:
                 self.cold_phases_ns[phase] = self.cold_phases_ns.get(phase, 0) + dur_ns
 
     def ready(self) -> None:
-        """Note that the instance can answer: the cold start ends here. Only the first call counts."""
+        """Note that the instance can serve: the cold start ends here. Only the first call counts."""
         if self._cold_ns is None:
             self._cold_ns = time.clock_gettime_ns(time.CLOCK_BOOTTIME) - self.birth_ns
 
     def server_timing(self, timer: PhaseTimer) -> str:
-        """The ``Server-Timing`` text of one answer; the instance's first prediction adds its cold start.
+        """The ``Server-Timing`` text of one response; the instance's first prediction adds its cold start.
 
         Args:
             timer: The request's timer.
 
         Returns:
-            Such as ``decode;dur=1.2, compute;dur=9.9, total;dur=11.3, instance;desc="3f2a9c"``.
+            For example ``decode;dur=1.2, compute;dur=9.9, total;dur=11.3, instance;desc="3f2a9c"``.
         """
         metrics = [_metric(name, dur_ns) for name, dur_ns in timer.phases_ns.items()]
         metrics.append(_metric("total", timer.total_ns()))
         metrics.append(f'instance;desc="{self.id}"')
-        # Told with a prediction, not with a question for metadata that happens to come first.
+        # Reported with a prediction, not with a metadata request that happens to come first.
         if "compute" not in timer.phases_ns:
             return ", ".join(metrics)
         with self._lock:

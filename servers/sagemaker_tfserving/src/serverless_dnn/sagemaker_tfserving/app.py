@@ -1,7 +1,7 @@
-"""The two routes of a SageMaker container, as a Flask application.
+"""The two routes of a SageMaker container as a Flask application.
 
 The contract is SageMaker's (https://docs.aws.amazon.com/sagemaker/latest/dg/your-algorithms-inference-code.html); the
-custom attributes that choose a model are those of the TensorFlow Serving container SageMaker ships.
+custom attributes that select a model are those of the TensorFlow Serving container SageMaker ships.
 """
 
 import re
@@ -31,19 +31,19 @@ def create_app(repository: ModelRepository, instance: Instance, settings: Server
     """Make the application.
 
     Args:
-        repository: The models, loaded.
-        instance: Names this process in every answer.
+        repository: The loaded models.
+        instance: Identifies this process in every response.
         settings: How to serve.
 
     Returns:
         A WSGI application with ``/ping`` and ``/invocations``.
     """
     app = Flask(__name__)
-    # One byte more than allowed, so that the body's own check answers with its size in words.
+    # One byte more than allowed, so that the API's own check responds with a message that states the limit.
     app.config["MAX_CONTENT_LENGTH"] = settings.max_body_bytes + 1
     admission = Admission(memory_bytes=memory_for_requests(), max_bytes=settings.max_body_bytes)
     api = RestApi(repository, instance, admission, max_body_bytes=settings.max_body_bytes)
-    # As upstream: the model found first is asked when a request names none.
+    # As upstream: requests that name no model go to the first one found.
     default_name = settings.model_name or repository.all()[0].model_name
 
     @app.get("/ping")
@@ -67,7 +67,7 @@ def create_app(repository: ModelRepository, instance: Instance, settings: Server
 
     @app.errorhandler(413)
     def too_large(_error: Exception) -> Response:
-        message = f"the body is larger than the {settings.max_body_bytes} bytes this server takes"
+        message = f"the body is larger than the {settings.max_body_bytes} bytes this server accepts"
         return Response(error_body(message), 413, content_type=JSON_TYPE)
 
     return app
@@ -93,6 +93,6 @@ def _respond(reply: HttpReply) -> Response:
     response = Response(reply.body, reply.status, content_type=reply.content_type)
     timing = reply.headers["server-timing"]
     response.headers["Server-Timing"] = timing
-    # The only response header of a container's own that reaches the caller of InvokeEndpoint.
+    # The only custom response header of a container that reaches the caller of InvokeEndpoint.
     response.headers["X-Amzn-SageMaker-Custom-Attributes"] = timing[:_MAX_ATTRIBUTES_CHARACTERS]
     return response

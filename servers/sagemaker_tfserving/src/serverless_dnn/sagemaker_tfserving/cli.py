@@ -21,7 +21,7 @@ from serverless_dnn.runtime.repository.loading import start_repository
 from serverless_dnn.runtime.settings import EngineOptions, ServerSettings
 from serverless_dnn.runtime.timing import Instance
 
-# SageMaker unpacks a model's archive here.
+# Where SageMaker unpacks the model archive.
 MODEL_FOLDER = Path("/opt/ml/model")
 # SageMaker ends a request after 60 s; the worker must outlive that.
 _WORKER_TIMEOUT_S = 70
@@ -32,14 +32,14 @@ _MEMORY_FOLDER = "/dev/shm"  # noqa: S108
 
 @dataclass(frozen=True)
 class SageMakerOptions:
-    """What SageMaker's container adds to what all servers have.
+    """Options specific to the SageMaker container.
 
     Attributes:
-        port: The port to listen on; 0 takes any free one.
+        port: The port to listen on; 0 picks any free one.
     """
 
     port: int = option(
-        8080, "The port to listen on; 0 takes any free one.", port_number, variable="SAGEMAKER_BIND_TO_PORT"
+        8080, "The port to listen on; 0 picks any free one.", port_number, variable="SAGEMAKER_BIND_TO_PORT"
     )
 
 
@@ -49,7 +49,7 @@ class _Container(BaseApplication):  # type: ignore[misc] # gunicorn ships no typ
     def __init__(self, settings: ServerSettings, port: int) -> None:
         self._settings = settings
         self._port = port
-        # The cold start began with this process, not with the worker forked from it.
+        # The cold start begins with this process, not with the worker forked from it.
         self._birth_ns = Instance().birth_ns
         super().__init__()
 
@@ -61,13 +61,13 @@ class _Container(BaseApplication):  # type: ignore[misc] # gunicorn ships no typ
             "worker_class": "gthread",
             "threads": _WORKER_THREADS,
             "timeout": _WORKER_TIMEOUT_S,
-            # SageMaker kills 30 s after SIGTERM.
+            # SageMaker sends SIGKILL 30 s after SIGTERM.
             "graceful_timeout": 25,
             "keepalive": 75,
-            # The heartbeat file should be in memory; the default folder may be a disk that stalls.
+            # The heartbeat file should be in memory; the default folder may be on a disk that stalls.
             "worker_tmp_dir": _MEMORY_FOLDER if os.access(_MEMORY_FOLDER, os.W_OK) else None,
             "accesslog": None,
-            # What goes wrong is told in our own words; gunicorn's own are for the end of a worker.
+            # We report errors ourselves; gunicorn would add its own messages when a worker exits.
             "loglevel": "critical",
             "post_worker_init": self._announce,
         }
@@ -95,13 +95,13 @@ class _Container(BaseApplication):  # type: ignore[misc] # gunicorn ships no typ
 
 @click.group(epilog="Example: sdnn-sagemaker serve --model-base-path models/mobilenet_v1 --port 8080")
 def main() -> None:
-    """Serve TensorFlow SavedModels behind the contract of a SageMaker container."""
+    """Serve TensorFlow SavedModels in a SageMaker container."""
 
 
 @main.command(context_settings={"max_content_width": 120})
 @settings_options(ServerSettings, EngineOptions, SageMakerOptions)
 def serve(**given: Any) -> None:
-    """Answer /ping and /invocations; this is what SageMaker starts."""
+    """Serve /ping and /invocations; this is the command SageMaker runs."""
     log_to_stderr()
     with exit_on_serving_error("sdnn-sagemaker"):
         settings = server_settings(given, default_base_path=MODEL_FOLDER)
@@ -112,7 +112,7 @@ def serve(**given: Any) -> None:
     try:
         _Container(settings, options.port).run()
     except SystemExit as end:
-        # The forked worker leaves here too, and its parent knows it by its code.
+        # The forked worker exits here too, and its parent relies on its exit code.
         if os.getpid() == parent_pid and end.code:
             sys.exit(1)
         raise

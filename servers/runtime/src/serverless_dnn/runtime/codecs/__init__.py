@@ -1,1 +1,1 @@
-"""Bodies to arrays and back: TensorFlow Serving's REST JSON, ``.npy``, and protobuf; each a pair of functions."""
+"""Codecs between bodies and arrays: TensorFlow Serving's REST JSON, ``.npy`` and protobuf, a pair of functions each."""

@@ -1,4 +1,4 @@
-"""The content types of Predict over HTTP: the one place that knows them, and that another one is added to."""
+"""The registry of content types for Predict over HTTP; new ones are added here."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -18,19 +18,19 @@ NPY_TYPE = "application/x-npy"
 PROTOBUF_TYPE = "application/x-protobuf"
 
 Arrays = Mapping[str, NDArray[Any]]
-# Raises when inputs do not fit a signature, before arrays are made of them.
+# Raises if inputs do not match a signature, before they are decoded into arrays.
 CheckInputs = Callable[[Signature, Mapping[str, Any]], object]
 
 
 class ModelAnswer(NamedTuple):
-    """What a model answered.
+    """A model's response.
 
     Attributes:
         model_name: The model that ran.
         version: Its version.
         signature_name: The signature that ran.
         outputs: Arrays by output name.
-        by_row: Whether JSON is wanted row by row.
+        by_row: Whether JSON uses the row format.
     """
 
     model_name: str
@@ -42,13 +42,13 @@ class ModelAnswer(NamedTuple):
 
 @dataclass(frozen=True)
 class ContentType:
-    """How a body of one type is read and written.
+    """How bodies of one type are decoded and encoded.
 
     Attributes:
         name: The media type.
-        is_text: Whether it is text, which some platforms carry as such and the rest as base64.
-        decode: Reads a Predict request.
-        encode: Writes the answer.
+        is_text: Whether it is text; some platforms transport text as is and everything else as base64.
+        decode: Decodes a Predict request.
+        encode: Encodes the response.
     """
 
     name: str
@@ -84,7 +84,7 @@ def _decode_npy(
 def _encode_npy(answer: ModelAnswer) -> bytes:
     if len(answer.outputs) != 1:
         raise InvalidArgumentError(
-            f"a .npy answer holds one array, and signature {answer.signature_name} returns "
+            f"a .npy response holds one array, and signature {answer.signature_name} returns "
             f"{', '.join(answer.outputs)}: accept {JSON_TYPE} or {PROTOBUF_TYPE}"
         )
     return npy.encode_npy(np.asarray(next(iter(answer.outputs.values()))))
@@ -117,10 +117,10 @@ def is_text(content_type: str) -> bool:
     """Whether bodies of a content type are text.
 
     Args:
-        content_type: With or without parameters.
+        content_type: The media type, with or without parameters.
 
     Returns:
-        True also for every ``text/...``.
+        True for any ``text/...`` type as well.
     """
     name = content_type.partition(";")[0].strip().lower()
     known = CONTENT_TYPES.get(name)
@@ -128,27 +128,27 @@ def is_text(content_type: str) -> bool:
 
 
 def sent_type(content_type: str) -> ContentType:
-    """How to read a request's body.
+    """The content type with which to decode a request's body.
 
     Args:
         content_type: Its media type without parameters.
 
     Returns:
-        The type; JSON for one that is unknown, as TensorFlow Serving's REST API reads every body.
+        The type; JSON if it is unknown, since TensorFlow Serving's REST API parses every body as JSON.
     """
     return CONTENT_TYPES.get(content_type, CONTENT_TYPES[JSON_TYPE])
 
 
 def wanted_type(accept: str, sent: ContentType) -> ContentType:
-    """The type of an answer.
+    """The content type of a response.
 
     Args:
-        accept: The ``Accept`` header; empty accepts all.
+        accept: The ``Accept`` header; empty accepts everything.
         sent: The request's own type.
 
     Returns:
-        Of the types that are accepted, the one with the greatest weight, the first where several have it. The
-        request's own where all are accepted, or none that we write: TensorFlow Serving ignores this header.
+        The accepted type with the highest weight, or the first of several. The request's own type if everything is
+        accepted, or nothing we can produce: TensorFlow Serving ignores this header.
     """
     best, best_weight = sent, 0.0
     for part in accept.split(","):
@@ -172,13 +172,13 @@ def _weight(parameters: list[str]) -> float:
 
 
 def refuse_other_types(content_type: str) -> None:
-    """Refuse a body that is of none of the types.
+    """Reject a body of an unsupported type.
 
     Args:
         content_type: Its media type without parameters.
 
     Raises:
-        UnsupportedMediaTypeError: It is another one.
+        UnsupportedMediaTypeError: The type is not supported.
     """
     if content_type not in CONTENT_TYPES:
         raise UnsupportedMediaTypeError(

@@ -1,8 +1,8 @@
-"""The fast way in for JSON: one dense array of numbers, read without making a Python object for each.
+"""The fast path for JSON: one dense array of numbers, parsed without creating a Python object per number.
 
-simdjson reads all numbers of a list into one buffer. The text is given to it in pieces, without the brackets of inner
-lists, so that it takes little memory and lets other threads run in between. The shape is checked on the text itself:
-without its numbers it must be the text of a regular array without its numbers.
+simdjson parses all numbers of a list into one buffer. It is fed the text in pieces, without the brackets of inner
+lists, so that it uses little memory and lets other threads run in between. The shape is checked on the text itself:
+stripped of its numbers, it must equal the text of a regular array stripped of its numbers.
 """
 
 import math
@@ -20,33 +20,33 @@ from serverless_dnn.runtime.codecs.json_values import spend
 
 _parsers = threading.local()
 _BUFFER_TYPES = {"f": "d", "i": "i", "u": "i"}
-# What a number is written with, and what may stand around it.
+# The characters of a number, and the whitespace around it.
 _NUMBERS_AND_SPACE = b"0123456789.eE+- \t\r\n"
 _BRACKETS_TO_SPACE = bytes.maketrans(b"[]", b"  ")
-# The beginning of a body up to its list, and what may follow the list.
+# The start of a body up to its list, and what may follow the list.
 _HEAD = re.compile(rb'\s*\{\s*"(?P<key>instances|inputs)"\s*:\s*(?P<named>\{\s*"(?P<name>[^"\\]*)"\s*:\s*)?(?=\[)')
 _TAIL = re.compile(rb"\s*\}\s*(?P<named>\}\s*)?")
 _OPENING = re.compile(rb"[\[\s]*")
 # A piece of this size takes a few milliseconds.
 _PIECE_BYTES = 1 << 20
-# Integers up to here are exact as a float, and their digits up to there.
+# Per float size: the largest exact integer, and a pattern for integers that may exceed it.
 _EXACT = {4: (1 << 24, re.compile(rb"(?<![\d.eE+-])-?\d{8,}(?![\d.eE])")), 8: (1 << 53, re.compile(rb"\d{16}"))}
 
 
 def decode_dense(body: bytes, alias: str, dtype: np.dtype[Any], budget: DecodeBudget) -> NDArray[Any] | None:
-    """Read a body whose only content is a regular nested list of numbers.
+    """Decode a body whose only content is a regular nested list of numbers.
 
     Args:
         body: The JSON text.
-        alias: The one input's name.
-        dtype: The type wanted: a float, or an integer that every value fits.
-        budget: What the request may take.
+        alias: The name of the only input.
+        dtype: The required type: a float, or an integer type that every value fits.
+        budget: The request's memory budget.
 
     Returns:
-        The array, or ``None`` when the body is anything else; then the general reader finds out what.
+        The array, or ``None`` if the body is anything else, which is left to the general decoder.
 
     Raises:
-        PayloadTooLargeError: The array is larger than the budget has room for.
+        PayloadTooLargeError: The array does not fit the budget.
     """
     head, end = _HEAD.match(body), body.rfind(b"]") + 1
     tail = _TAIL.fullmatch(body, end) if head is not None else None
@@ -64,22 +64,22 @@ def decode_dense(body: bytes, alias: str, dtype: np.dtype[Any], budget: DecodeBu
 
 
 def _outline(body: bytes, begin: int, end: int) -> bytes:
-    """The brackets and commas of a list, and whatever else is not part of a number."""
+    """The brackets and commas of a list, and anything else that is not part of a number."""
     pieces = range(begin, end, _PIECE_BYTES)
     return b"".join(body[at : min(end, at + _PIECE_BYTES)].translate(None, _NUMBERS_AND_SPACE) for at in pieces)
 
 
 def _shape(body: bytes, begin: int, outline: bytes) -> tuple[int, ...] | None:
-    """The shape that the first list of every level gives; ``None`` where these are not regular themselves."""
+    """The shape implied by the first list of each level; ``None`` if these are not regular themselves."""
     opening = _OPENING.match(body, begin)
     depth = 0 if opening is None else opening[0].count(b"[")
     if not 0 < depth <= MAX_DIMENSIONS:
         return None
     shape: list[int] = []
-    # How long a member is, from the innermost list, whose members are numbers and leave nothing, outwards.
+    # The outline's length per member, from the innermost list (whose numbers leave nothing) outwards.
     member = 0
     for level in range(depth, 0, -1):
-        # The first list of this level ends where so many brackets close together for the first time.
+        # The first list of this level ends where this many brackets first close together.
         closing = b"]" * (depth - level + 1)
         size, rest = divmod(outline.find(closing) + len(closing) - level, member + 1)
         if rest or size < 1:
@@ -90,7 +90,7 @@ def _shape(body: bytes, begin: int, outline: bytes) -> tuple[int, ...] | None:
 
 
 def _outline_of(shape: tuple[int, ...]) -> bytes:
-    # Of no numbers and of one the outline is the same; how many there are in all is known.
+    # The outlines of an empty list and of one number are the same; the total count tells them apart.
     outline = b"[" + b"," * (shape[-1] - 1) + b"]"
     for size in reversed(shape[:-1]):
         outline = b"[" + (outline + b",") * (size - 1) + outline + b"]"
@@ -98,9 +98,9 @@ def _outline_of(shape: tuple[int, ...]) -> bytes:
 
 
 def _read(body: bytes, begin: int, end: int, flat: NDArray[Any]) -> bool:
-    """Read the numbers of a list; false when something else is among them, or a number that does not fit."""
+    """Parse the numbers of a list; false if it holds anything else, or a number that does not fit."""
     parser = getattr(_parsers, "parser", None) or simdjson.Parser()
-    # Only put back below, when no view of the document is left: a parser in use cannot be used again.
+    # Returned below, once no view of the document is left: a parser in use cannot be reused.
     _parsers.parser = None
     filled = 0
     numbers: NDArray[Any] | None = None
@@ -117,7 +117,7 @@ def _read(body: bytes, begin: int, end: int, flat: NDArray[Any]) -> bool:
             numbers = None
             begin = cut + 1
     except (ValueError, TypeError, RuntimeError):
-        # RuntimeError is simdjson's own word for what it cannot hold, such as too large a number.
+        # simdjson raises RuntimeError for values it cannot hold, such as a number that is too large.
         return False
     finally:
         numbers = None
@@ -131,7 +131,7 @@ def _numbers(document: Any, dtype: np.dtype[Any]) -> NDArray[Any]:
 
 
 def _fits(numbers: NDArray[Any], piece: bytes, dtype: np.dtype[Any]) -> bool:
-    """Whether no number changes by becoming one of this type, as TensorFlow Serving asks."""
+    """Whether every number converts to this type without loss, as TensorFlow Serving requires."""
     if not len(numbers):
         return True
     least, most = numbers.min(), numbers.max()

@@ -1,6 +1,6 @@
-"""REST bodies of Classify and Regress: JSON objects of features in, scores out.
+"""REST bodies for Classify and Regress: JSON objects of features in, scores out.
 
-The rules are those of https://www.tensorflow.org/tfx/serving/api_rest#classify_and_regress_api.
+The rules follow https://www.tensorflow.org/tfx/serving/api_rest#classify_and_regress_api.
 """
 
 import binascii
@@ -25,13 +25,13 @@ def decode_examples_json(body: bytes, budget: DecodeBudget) -> tuple[str, exampl
 
     Args:
         body: The JSON text, with the keys ``signature_name``, ``context`` and ``examples``.
-        budget: What the request may take.
+        budget: The request's memory budget.
 
     Returns:
-        The signature's name, empty when not given, and the rows.
+        The signature's name, empty if not given, and the rows.
 
     Raises:
-        InvalidArgumentError: The body is not what the format asks for.
+        InvalidArgumentError: The body does not follow the format.
     """
     document = parse_json(body, budget)
     name = document.get("signature_name", "")
@@ -54,10 +54,10 @@ def encode_classifications_json(result: classification_pb2.ClassificationResult)
     """Encode a classification.
 
     Args:
-        result: Classes of each row.
+        result: The classes of each row.
 
     Returns:
-        ``{"results": [[[label, score], ...], ...]}``; NaN and infinities are the bare words TensorFlow Serving writes.
+        ``{"results": [[[label, score], ...], ...]}``; NaN and infinities are bare words, as in TensorFlow Serving.
     """
     rows = [[[item.label, _shortest(item.score)] for item in row.classes] for row in result.classifications]
     return print_json({"results": rows})
@@ -76,7 +76,7 @@ def encode_regressions_json(result: regression_pb2.RegressionResult) -> bytes:
 
 
 def _shortest(value: float) -> float:
-    """The double that prints as the shortest text that gives the float back."""
+    """The double whose text is the shortest that round-trips the float."""
     return float(str(np.float32(value)))
 
 
@@ -112,7 +112,7 @@ def _fill(feature: example_pb2.Feature, values: list[Any], where: str) -> None:
 def _kind(value: object) -> str:
     if is_base64_object(value):
         return "string"
-    # bool is an int to Python, and an integer feature to TensorFlow Serving.
+    # bool is an int in Python, and an integer feature in TensorFlow Serving.
     kinds = ((int, "integer"), (float, "number"), (str, "string"), (dict, "object"), (list, "list"))
     return next((kind for type_, kind in kinds if isinstance(value, type_)), "null")
 

@@ -1,4 +1,4 @@
-"""How much memory the ``tf.Example`` rows of a Classify or Regress request take, known before protobuf parses them."""
+"""Estimates the memory of a Classify or Regress request's ``tf.Example`` rows before protobuf parses them."""
 
 from collections.abc import Mapping
 
@@ -7,7 +7,7 @@ from serverless_dnn.protos.tensor import TensorCodecError
 from serverless_dnn.protos.wire_format import LENGTH_DELIMITED, walk_fields
 from serverless_dnn.runtime.errors import InvalidArgumentError
 
-# Which fields of a message are messages, down to the values of a feature.
+# The message-typed fields of each message, down to the values of a feature.
 _INSIDE: Mapping[str, Mapping[int, str]] = {
     "ClassificationRequest": {2: "Input"},
     "RegressionRequest": {2: "Input"},
@@ -24,23 +24,23 @@ _INSIDE: Mapping[str, Mapping[int, str]] = {
     "FloatList": {},
     "Int64List": {},
 }
-# What a field takes in protobuf beside its bytes, roughly: a feature's map entry takes most.
+# Protobuf's rough overhead per field besides its bytes: a feature's map entry takes the most.
 _FIELD_BYTES = 64
-# A number of one byte takes eight.
+# A one-byte varint becomes eight bytes.
 _INT64_EXPANSION = 8
 _SMALL_BYTES = 1 << 12
 
 
 def check_examples(body: bytes, message: str, budget: DecodeBudget) -> None:
-    """Take what parsing a request will take from its budget.
+    """Charge a request's budget for what parsing it will take.
 
     Args:
         body: The request's bytes.
         message: The name of its type.
-        budget: What the request may take.
+        budget: The request's memory budget.
 
     Raises:
-        InvalidArgumentError: It would take more, or is not such a message.
+        InvalidArgumentError: It would exceed the budget, or is not such a message.
     """
     if len(body) <= _SMALL_BYTES:
         return

@@ -1,8 +1,8 @@
-"""Read a JSON document as TensorFlow Serving does, without keeping other threads from running.
+"""Parse a JSON document as TensorFlow Serving does, without blocking other threads.
 
 The rules are those of RapidJSON with NaN and infinities allowed, which TensorFlow Serving uses. The standard library's
-scanner reads a whole document in one call of C, during which no other thread runs: a second for a body of 60 MB. Here
-it is given pieces of bounded size.
+scanner parses a whole document in one C call that holds the GIL: a second for a body of 60 MB. Here it is fed pieces of
+bounded size.
 """
 
 import json
@@ -16,9 +16,9 @@ from serverless_dnn.runtime.errors import InvalidArgumentError, PayloadTooLargeE
 # A piece of this size takes the scanner 4 ms.
 _PIECE = 1 << 18
 _MAX_DEPTH = 100
-# After so many pieces that were not whole members, a list is read member by member.
+# After this many pieces that did not end between members, a list is read member by member.
 _MAX_FAILURES = 3
-# What a value takes as Python's object in a list, roughly; and how many bytes of the limit there must be for each.
+# The rough size of a value as a Python object in a list, and how many bytes of the limit each value needs.
 _VALUE_BYTES = 64
 _LIMIT_BYTES_PER_VALUE = 8
 _BOM = b"\xef\xbb\xbf"
@@ -26,11 +26,11 @@ _SURROGATE_ESCAPE = re.compile(rb"\\u[dD][89a-fA-F]")
 
 
 class Constant(float):
-    """``NaN`` or an infinity that is written as one, unlike a number that is too large for a double."""
+    """``NaN`` or an infinity written literally, as opposed to a number too large for a double."""
 
 
 _CONSTANTS = {name: Constant(name) for name in ("NaN", "Infinity", "-Infinity")}
-# The attribute is there since Python 2.7, and typeshed lacks it.
+# The attribute has existed since Python 2.7, but typeshed lacks it.
 _scan_once: Any = json.JSONDecoder(parse_constant=_CONSTANTS.__getitem__).scan_once  # type: ignore[attr-defined]
 
 
@@ -39,14 +39,14 @@ def parse_json(body: bytes, budget: DecodeBudget) -> dict[str, Any]:
 
     Args:
         body: The JSON text.
-        budget: What the request may take.
+        budget: The request's memory budget.
 
     Returns:
         The object.
 
     Raises:
-        InvalidArgumentError: Empty, broken, too deep, followed by something else, or not an object.
-        PayloadTooLargeError: It holds more values than the budget has room for.
+        InvalidArgumentError: The body is empty, malformed, too deep, followed by something else, or not an object.
+        PayloadTooLargeError: It holds more values than the budget allows.
     """
     try:
         text = body.removeprefix(_BOM).decode()
@@ -63,7 +63,7 @@ def parse_json(body: bytes, budget: DecodeBudget) -> dict[str, Any]:
     except RecursionError:
         raise InvalidArgumentError("JSON Parse error: The document is nested too deep.") from None
     except ValueError as error:
-        # Python refuses integers of thousands of digits.
+        # Python rejects integers of thousands of digits.
         raise InvalidArgumentError(f"JSON Parse error: {error}") from None
     if (rest := _skip(text, end)) < len(text):
         raise InvalidArgumentError(
@@ -77,29 +77,29 @@ def parse_json(body: bytes, budget: DecodeBudget) -> dict[str, Any]:
 
 
 def type_name(value: object) -> str:
-    """What TensorFlow Serving calls the type of a JSON value.
+    """TensorFlow Serving's name for the type of a JSON value.
 
     Args:
         value: The value.
 
     Returns:
-        Such as ``Number``.
+        For example ``Number``.
     """
     names = {bool: "Bool", int: "Number", float: "Number", Constant: "Number", str: "String", list: "Array"}
     return names.get(type(value), "Object" if isinstance(value, dict) else "Null")
 
 
 def show(value: object, limit: int = 100) -> str:
-    """A JSON value for an error's text, in ASCII.
+    """Format a JSON value for an error message, in ASCII.
 
     Args:
         value: The value.
-        limit: The most characters to show.
+        limit: The maximum number of characters.
 
     Returns:
-        Its text, or the beginning of it.
+        Its text, truncated if necessary.
     """
-    # Cut before printing as well: the value may be the whole body.
+    # Truncated before printing as well: the value may be the whole body.
     if isinstance(value, (list, dict)) and len(value) > limit:
         return f"[{len(value)} values]"
     if isinstance(value, str):
@@ -109,7 +109,7 @@ def show(value: object, limit: int = 100) -> str:
 
 
 def _check_count(text: str, budget: DecodeBudget) -> None:
-    """Refuse what would become too many Python objects, before any is made."""
+    """Reject a body that would become too many Python objects, before any is created."""
     count = text.count(",") + text.count("[") + text.count("{")
     if count * _LIMIT_BYTES_PER_VALUE > budget.max_bytes:
         raise PayloadTooLargeError(
@@ -121,7 +121,7 @@ def _check_count(text: str, budget: DecodeBudget) -> None:
 
 
 def _check_text(value: object) -> None:
-    """Refuse strings that hold half of a surrogate pair, which no UTF-8 can tell."""
+    """Reject strings with a lone surrogate, which UTF-8 cannot encode."""
     waiting = [value]
     while waiting:
         item = waiting.pop()
@@ -144,10 +144,10 @@ def _skip(text: str, at: int) -> int:
 
 
 def _scan(text: str, at: int, depth: int, size: int = _PIECE) -> tuple[Any, int]:
-    """The value at a place and where it ends.
+    """The value at a position and where it ends.
 
-    Lists and objects that are not longer than a piece are read at once, others member by member. ``size`` is how long
-    the value is expected to be: first as much as that is tried, then a whole piece.
+    Lists and objects no longer than a piece are parsed in one go, others member by member. ``size`` is the expected
+    length of the value: about that much is tried first, then a whole piece.
     """
     first = text[at : at + 1]
     if first not in ("[", "{") or len(text) - at <= _PIECE:
@@ -187,7 +187,7 @@ def _scan_list(text: str, at: int, depth: int) -> tuple[list[Any], int]:
             value, end = _scan(text, at, depth + 1, size)
             values.append(value)
             size = end - at
-            # Where the next member of this kind may end: of a list of lists, where as many of them close.
+            # Where the next member of this kind may end: in a list of lists, where as many of them close.
             closing = text[max(at, end - _MAX_DEPTH) : end]
             member_end = closing[len(closing.rstrip("]}")) :] + ","
         at, is_last = _after_member(text, end, "]")
@@ -196,7 +196,7 @@ def _scan_list(text: str, at: int, depth: int) -> tuple[list[Any], int]:
 
 
 def _scan_several(text: str, at: int, member_end: str) -> tuple[list[Any], int] | None:
-    """A list's next members, as many as a piece holds, and where they end; ``None`` when it ends inside of one."""
+    """A list's next members, as many as fit a piece, and where they end; ``None`` if the piece ends inside one."""
     end = text.find(member_end, at + _PIECE)
     is_rest = end < 0
     end = len(text) if is_rest else end + len(member_end) - 1
@@ -207,7 +207,7 @@ def _scan_several(text: str, at: int, member_end: str) -> tuple[list[Any], int] 
         values, length = _scan_once(f"[{piece}", 0)
     except (StopIteration, ValueError):
         return None
-    # A member's end inside of a string is none.
+    # A match inside a string is not a member's end.
     return None if not is_rest and length != len(piece) + 1 else (values, at + length - 2)
 
 
@@ -230,7 +230,7 @@ def _scan_object(text: str, at: int, depth: int) -> tuple[dict[str, Any], int]:
 
 
 def _after_member(text: str, at: int, closing: str) -> tuple[int, bool]:
-    """Where the next member begins, or the list or object ends; and which of the two it is."""
+    """Where the next member begins or the list or object ends, and whether it ended."""
     at = _skip(text, at)
     if text.startswith(closing, at):
         return at + 1, True

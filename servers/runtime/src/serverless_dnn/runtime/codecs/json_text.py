@@ -1,6 +1,6 @@
-"""Print JSON as TensorFlow Serving does, without keeping other threads from running: large arrays go piece by piece.
+"""Print JSON as TensorFlow Serving does, without blocking other threads: large arrays are printed in pieces.
 
-Numbers print as the shortest text that gives them back; NaN and infinities as bare words, which JSON itself lacks.
+Numbers are printed as the shortest text that round-trips; NaN and infinities as bare words, which JSON itself lacks.
 """
 
 import json
@@ -12,17 +12,17 @@ import orjson
 from numpy.typing import NDArray
 
 _ORJSON = orjson.OPT_SERIALIZE_NUMPY
-# As many numbers take orjson 10 ms, during which no other thread runs; and Python's own printer, which knows NaN.
+# How many numbers take 10 ms, holding the GIL, in orjson and in Python's own printer, which supports NaN.
 _NUMBERS_AT_ONCE = 1 << 18
 _ODD_NUMBERS_AT_ONCE = 1 << 14
 
 
 def print_json(answer: object) -> bytes:
-    """Print an answer.
+    """Print a response.
 
     Args:
-        answer: Arrays, rows of ``row_printer``, lists, dictionaries, strings and numbers. Text that has no UTF-8 is
-            escaped.
+        answer: Arrays, rows from ``row_printer``, lists, dictionaries, strings and numbers. Text that UTF-8 cannot
+            encode is escaped.
 
     Returns:
         Compact JSON.
@@ -30,26 +30,26 @@ def print_json(answer: object) -> bytes:
     if isinstance(answer, dict) and len(answer) == 1:
         ((key, value),) = answer.items()
         if isinstance(value, np.ndarray):
-            # Put together once: a large array is most of the answer.
+            # Joined only once: a large array is most of the response.
             return b"".join([b"{", orjson.dumps(key), b":", *_array_pieces(value), b"}"])
     if not _holds_odd_float(answer):
         try:
             return orjson.dumps(_with_fragments(answer), option=_ORJSON)
         except TypeError:
-            # Half of a surrogate pair, which the standard library escapes.
+            # A lone surrogate, which the standard library escapes.
             pass
     text = json.dumps(answer, separators=(",", ":"), default=np.ndarray.tolist, ensure_ascii=False)
     return text.encode("utf-8", "backslashreplace")
 
 
 def row_printer(array: NDArray[Any]) -> Callable[[int], Any]:
-    """Gives an array's rows in a form that ``print_json`` prints inside of other lists and dictionaries.
+    """Returns a function that yields an array's rows in a form ``print_json`` can nest in lists and dictionaries.
 
     Args:
-        array: The array, of one dimension or more.
+        array: The array, with at least one dimension.
 
     Returns:
-        Takes a row's number.
+        A function from a row's index to the row.
     """
     if _is_plain(array) and array[:1].size <= _NUMBERS_AT_ONCE:
         return array.__getitem__
@@ -76,7 +76,7 @@ def _array_pieces(value: Any) -> list[bytes]:
         return [_print(array)]
     rows = most * len(array) // array.size
     if not rows:
-        # Each row is more than a piece.
+        # Each row is larger than a piece.
         pieces = [b"["]
         for number, row in enumerate(array):
             pieces += [b","] if number else []
@@ -98,12 +98,12 @@ def _print(array: NDArray[Any]) -> bytes:
 
 
 def _shortest(array: NDArray[Any]) -> NDArray[Any]:
-    """Doubles that print as the shortest text that gives each float back."""
+    """Doubles whose text is the shortest that round-trips each float."""
     return array if array.dtype == np.float64 else array.astype(str).astype(np.float64)
 
 
 def _holds_odd_float(value: Any) -> bool:
-    """Whether a Python float that is NaN or infinite is in the answer, which orjson would print as null."""
+    """Whether the response holds a Python float that is NaN or infinite, which orjson would print as null."""
     if isinstance(value, dict):
         return any(_holds_odd_float(item) for item in value.values())
     if isinstance(value, list):

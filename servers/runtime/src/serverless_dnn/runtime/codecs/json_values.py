@@ -1,6 +1,6 @@
-"""JSON values to a tensor's array: any value TensorFlow Serving accepts, and its error texts for those it does not.
+"""Decode JSON values into a tensor's array: every value TensorFlow Serving accepts, and its messages for the rest.
 
-Rules and texts are those of tensorflow_serving/util/json_tensor.cc and its documentation (g3doc/api_rest.md).
+Rules and messages are those of tensorflow_serving/util/json_tensor.cc and its documentation (g3doc/api_rest.md).
 """
 
 import base64
@@ -32,9 +32,9 @@ _FLOATS: dict[int, tuple[str, float, int]] = {
     tensor_pb2.DT_FLOAT: ("float", float(np.finfo(np.float32).max), 1 << 24),
     tensor_pb2.DT_DOUBLE: ("double", float(np.finfo(np.float64).max), 1 << 53),
 }
-# Integers beyond these are doubles to RapidJSON.
+# RapidJSON parses integers beyond these as doubles.
 _MIN_INT64, _MAX_UINT64 = -(2**63), 2**64 - 1
-# Python lets no other thread run while it looks through a list.
+# Python holds the GIL while it scans a list.
 _AT_ONCE = 1 << 14
 _WHITESPACE = dict.fromkeys(map(ord, " \t\r\n\v\f"))
 
@@ -45,14 +45,14 @@ def decode_value(value: object, spec: TensorSpec, budget: DecodeBudget) -> NDArr
     Args:
         value: A scalar or regular nested lists of scalars.
         spec: The tensor it is for.
-        budget: What the request may take.
+        budget: The request's memory budget.
 
     Returns:
         The array; strings as objects of ``bytes``.
 
     Raises:
-        InvalidArgumentError: A value of another type, or lists of unequal lengths.
-        PayloadTooLargeError: The array is larger than the budget has room for.
+        InvalidArgumentError: A value has the wrong type, or lists have unequal lengths.
+        PayloadTooLargeError: The array does not fit the budget.
         UnimplementedError: JSON has no form for this tensor type.
     """
     kind = _kind_of(spec)
@@ -70,15 +70,15 @@ def decode_value(value: object, spec: TensorSpec, budget: DecodeBudget) -> NDArr
 
 
 def spend(budget: DecodeBudget, size_bytes: int, name: str) -> None:
-    """Take an array's bytes from a request's budget.
+    """Charge an array's bytes to a request's budget.
 
     Args:
-        budget: What the request may take.
+        budget: The request's memory budget.
         size_bytes: The bytes.
         name: The input they are for.
 
     Raises:
-        PayloadTooLargeError: More than are left.
+        PayloadTooLargeError: The budget is exceeded.
     """
     try:
         budget.spend(size_bytes, f"input {name}")
@@ -87,22 +87,23 @@ def spend(budget: DecodeBudget, size_bytes: int, name: str) -> None:
 
 
 def is_base64_object(value: object) -> bool:
-    """Whether a JSON value is the form of a binary string: an object whose only key is ``b64``, with a string.
+    """Whether a JSON value encodes a binary string: an object whose only key is ``b64``, with a string value.
 
     Args:
         value: The value.
 
     Returns:
-        False also for ``{"b64": ["..."]}`` and ``{"b64": {"b64": "..."}}``, which give an input named ``b64``.
+        False also for ``{"b64": ["..."]}`` and ``{"b64": {"b64": "..."}}``, which are values for an input named
+        ``b64``.
     """
     return isinstance(value, dict) and len(value) == 1 and isinstance(value.get("b64"), str)
 
 
 def decode_base64(text: str) -> bytes:
-    """Decode base64 as TensorFlow Serving does, which skips white space and takes text without padding.
+    """Decode base64 as TensorFlow Serving does, which skips white space and accepts missing padding.
 
     Args:
-        text: The text, perhaps in lines.
+        text: The text, possibly with line breaks.
 
     Returns:
         The bytes.
@@ -118,11 +119,11 @@ def decode_base64(text: str) -> bytes:
 
 
 class _Kind(NamedTuple):
-    """How values of one tensor type are read.
+    """How values of one tensor type are converted.
 
     Attributes:
-        convert: Turns one value into what its array takes; raises if it is of another type.
-        are_ready: Whether several values are what their array takes, as most are.
+        convert: Converts one value to an array element; raises if it has the wrong type.
+        are_ready: Whether a list of values needs no conversion, as is usual.
     """
 
     convert: Callable[[object], Any]
@@ -154,7 +155,7 @@ def _kind_of(spec: TensorSpec) -> _Kind:
 
         def are_ready(values: list[Any]) -> bool:
             types = set(map(type, values))
-            # A constant such as NaN is of another type.
+            # A constant such as NaN has a different type.
             limit = most_exact if int in types else largest
             return types <= {int, float} and -limit <= min(values) and max(values) <= limit
 
@@ -180,7 +181,7 @@ def _kind_of(spec: TensorSpec) -> _Kind:
 
 
 def _decimal(value: object, name: str, largest: float, most_exact: int) -> Any:
-    """A number for a float: not an integer that it would round, nor a number beyond it."""
+    """A number for a float tensor; rejects integers it would round and numbers out of range."""
     if isinstance(value, Constant):
         return value
     if isinstance(value, bool) or not isinstance(value, (int, float)):

@@ -1,6 +1,6 @@
-"""One array as a ``.npy`` body: numpy's own format, read in place.
+"""One array as a ``.npy`` body: numpy's own format, decoded in place.
 
-The format is NEP 1 (https://numpy.org/neps/nep-0001-npy-format.html). Objects, which would need pickle, are refused.
+The format is NEP 1 (https://numpy.org/neps/nep-0001-npy-format.html). Objects, which would need pickle, are rejected.
 """
 
 import io
@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from serverless_dnn.protos.tensor import MAX_DIMENSIONS
 from serverless_dnn.runtime.errors import InvalidArgumentError, UnsupportedMediaTypeError
 
-# As much of a header as numpy reads.
+# The longest header numpy reads.
 _MAX_HEADER_BYTES = 10_240
 
 
@@ -29,7 +29,8 @@ def decode_npy(body: bytes) -> NDArray[Any]:
         A read-only view of the body.
 
     Raises:
-        InvalidArgumentError: Not ``.npy``, an object array, or more or fewer bytes than its shape needs.
+        InvalidArgumentError: The body is not ``.npy``, is an object array, or has more or fewer bytes than its shape
+            needs.
     """
     head = io.BytesIO(body[:_MAX_HEADER_BYTES])
     try:
@@ -39,7 +40,7 @@ def decode_npy(body: bytes) -> NDArray[Any]:
         read_header = npy_format.read_array_header_1_0 if version == (1, 0) else npy_format.read_array_header_2_0
         shape, fortran_order, dtype = read_header(head)
     except (ValueError, TypeError, OverflowError, SyntaxError, TokenError, RecursionError, MemoryError) as error:
-        # The header is Python's own notation, and numpy reads it with Python's own parser.
+        # The header is a Python literal, which numpy parses with Python's own parser.
         raise InvalidArgumentError(f"the body is not .npy: {error}") from None
     if dtype.hasobject:
         raise InvalidArgumentError("a .npy body must not hold objects: send strings as JSON or protobuf")
@@ -61,7 +62,7 @@ def encode_npy(array: NDArray[Any]) -> bytes:
     """Encode an array as a ``.npy`` body.
 
     Args:
-        array: The array; not of strings.
+        array: The array, which must not hold strings.
 
     Returns:
         The bytes.

@@ -1,8 +1,8 @@
-"""ModelInfer messages of the Open Inference Protocol, version 2, and numpy arrays.
+"""Conversion between ModelInfer messages of the Open Inference Protocol, version 2, and numpy arrays.
 
 The protocol is https://github.com/kserve/open-inference-protocol: elements come as raw bytes for all inputs, or as
-typed lists for all inputs. Raw bytes are read in place, and written with one copy. Answers are always raw, as Triton's
-are: clients of the protocol read both forms, and a list costs a Python number for each element.
+typed lists for all inputs. Raw bytes are read in place, and written with one copy. Responses are always raw, as in
+Triton: clients of the protocol read both forms, and a list costs a Python number per element.
 """
 
 from collections.abc import Callable, Iterable, Mapping
@@ -24,13 +24,13 @@ _RAW_OUTPUTS = open_inference_pb2.ModelInferResponse.RAW_OUTPUT_CONTENTS_FIELD_N
 _MAX_FIELDS = 10_000
 _SMALL_BYTES = 1 << 16
 _EXPANSION = 8
-# Triton's extensions that change what a request means, or where its tensors are. Other parameters are hints, which the
-# protocol lets a server ignore.
+# Triton extensions that change what a request means or where its tensors are. Other parameters are hints, which the
+# protocol allows a server to ignore.
 _REFUSED_PARAMETERS = frozenset({"classification", "sequence_id", "shared_memory_region"})
 
 
 class _Type(NamedTuple):
-    """A datatype: the tensor type it stands for, and the list of its values, which 16-bit floats have not."""
+    """A datatype: its tensor type, and the field that lists its values, which 16-bit floats lack."""
 
     data_type: int
     contents: str | None
@@ -50,7 +50,7 @@ _TYPES = {
     "FP16": _Type(tensor_pb2.DT_HALF, None),
     "FP32": _Type(tensor_pb2.DT_FLOAT, "fp32_contents"),
     "FP64": _Type(tensor_pb2.DT_DOUBLE, "fp64_contents"),
-    # Triton's extension.
+    # A Triton extension.
     "BF16": _Type(tensor_pb2.DT_BFLOAT16, None),
     "BYTES": _Type(tensor_pb2.DT_STRING, "bytes_contents"),
 }
@@ -58,16 +58,16 @@ _NAMES = {kind.data_type: name for name, kind in _TYPES.items()}
 
 
 def datatype_of(data_type: int) -> str:
-    """The protocol's name of a tensor type.
+    """The protocol's name for a tensor type.
 
     Args:
         data_type: A number of the ``DataType`` enum.
 
     Returns:
-        Such as ``FP32``.
+        For example ``FP32``.
 
     Raises:
-        UnimplementedError: The protocol has no such type, such as complex numbers.
+        UnimplementedError: The protocol has no such type, for example for complex numbers.
     """
     try:
         return _NAMES[data_type]
@@ -79,11 +79,11 @@ def datatype_of(data_type: int) -> str:
 
 
 class EncodedInput(NamedTuple):
-    """An input of a request, before an array is made of it.
+    """A request's input, not yet decoded into an array.
 
     Attributes:
-        tensor: Its name, type, shape and perhaps its values.
-        raw: Its values as raw bytes.
+        tensor: Its name, type, shape and, if typed, its values.
+        raw: Its values as raw bytes, if given so.
     """
 
     tensor: open_inference_pb2.ModelInferRequest.InferInputTensor
@@ -107,18 +107,18 @@ class EncodedInput(NamedTuple):
 def split_infer_request(
     body: bytes, budget: DecodeBudget
 ) -> tuple[open_inference_pb2.ModelInferRequest, dict[str, EncodedInput]]:
-    """Part a request into its inputs, which become arrays once their signature is known, and all else.
+    """Split a request into its inputs, which are decoded once their signature is known, and the rest.
 
     Args:
         body: The message's bytes.
-        budget: What the message may take.
+        budget: The request's memory budget.
 
     Returns:
         The message, without raw contents, and its inputs by name.
 
     Raises:
-        InvalidArgumentError: The bytes are not a ModelInferRequest, one of too many fields, or name an input twice.
-        UnimplementedError: A parameter asks for an extension that this server has not.
+        InvalidArgumentError: The bytes are not a ModelInferRequest, have too many fields, or name an input twice.
+        UnimplementedError: A parameter asks for an extension that this server does not support.
     """
     try:
         message, raws = _split_raw(body, budget)
@@ -148,19 +148,19 @@ def split_infer_request(
 def decode_inputs(
     inputs: Mapping[str, EncodedInput], check: Callable[[Mapping[str, EncodedInput]], object], budget: DecodeBudget
 ) -> dict[str, NDArray[Any]]:
-    """Make arrays of a request's inputs.
+    """Decode a request's inputs into arrays.
 
     Args:
         inputs: The inputs.
-        check: Raises if they do not fit the signature; called first.
-        budget: What the message may take.
+        check: Raises if they do not match the signature; called first.
+        budget: The request's memory budget.
 
     Returns:
-        Arrays by name: read-only views of the body where they came as raw bytes, objects of ``bytes`` for BYTES.
+        Arrays by name: read-only views of the body for raw inputs, objects of ``bytes`` for BYTES.
 
     Raises:
-        InvalidArgumentError: An input is not well formed, or too large.
-        ServingError: What ``check`` raises.
+        InvalidArgumentError: An input is malformed or too large.
+        ServingError: Raised by ``check``.
     """
     check(inputs)
     arrays = {}
@@ -173,13 +173,13 @@ def decode_inputs(
 
 
 def encode_infer_response(model_name: str, version: int, request_id: str, outputs: Mapping[str, NDArray[Any]]) -> bytes:
-    """Encode an answer, with raw contents.
+    """Encode a response with raw contents.
 
     Args:
         model_name: The model that ran.
         version: Its version.
-        request_id: The id the caller gave.
-        outputs: Arrays by output name, in the order of the answer.
+        request_id: The request id given by the caller.
+        outputs: Arrays by output name, in response order.
 
     Returns:
         The bytes of a ModelInferResponse.
@@ -197,7 +197,7 @@ def encode_infer_response(model_name: str, version: int, request_id: str, output
 
 
 def _split_raw(body: bytes, budget: DecodeBudget) -> tuple[open_inference_pb2.ModelInferRequest, list[memoryview]]:
-    """Part a message into its raw contents, which protobuf would copy twice, and the rest."""
+    """Split a message into its raw contents, which protobuf would copy twice, and the rest."""
     view = memoryview(body)
     rest: list[memoryview] = []
     raws: list[memoryview] = []
@@ -215,12 +215,12 @@ def _split_raw(body: bytes, budget: DecodeBudget) -> tuple[open_inference_pb2.Mo
     except ValueError as error:
         if len(body) > _SMALL_BYTES:
             raise DecodeError(str(error)) from None
-        # Protobuf may read it, and says better what is wrong, if anything is.
+        # Protobuf may accept it, and reports better what is wrong if it does not.
         message = open_inference_pb2.ModelInferRequest.FromString(body)
         raws = [memoryview(content) for content in message.raw_input_contents]
         message.ClearField("raw_input_contents")
         return message, raws
-    # Typed values and strings take several times their bytes as protobuf's objects, at worst these many.
+    # Typed values and strings take several times their size as protobuf objects, at worst this many times.
     budget.spend(max(0, size_bytes - _SMALL_BYTES) * _EXPANSION, "a message of typed contents")
     return open_inference_pb2.ModelInferRequest.FromString(b"".join(rest)), raws
 
@@ -264,7 +264,7 @@ def _decode(given: EncodedInput, budget: DecodeBudget) -> NDArray[Any]:
             f"{size * dtype.itemsize} bytes, got {len(raw)}"
         )
     else:
-        # By way of bytes: numpy makes no array from an empty buffer.
+        # Through uint8, because numpy cannot make an array from an empty buffer.
         octets = np.frombuffer(raw, np.uint8) if raw else np.empty(0, np.uint8)
         if dtype == np.bool_ and octets.max(initial=0) > 1:
             raise TensorCodecError(f"a raw BOOL must be 0 or 1, got {octets.max()}")
@@ -290,7 +290,7 @@ def _decode_list(name: str, kind: _Type, lists: Mapping[str, Any], dtype: np.dty
 
 
 def _split_strings(raw: memoryview, size: int, budget: DecodeBudget) -> NDArray[Any]:
-    """Split strings, each behind its length in 4 bytes."""
+    """Split strings, each prefixed by its 4-byte length."""
     budget.spend(min(size, len(raw) // 4) * STRING_BYTES + len(raw), f"a tensor of {size} strings")
     strings: list[bytes] = []
     position = 0
@@ -313,7 +313,7 @@ def _encode(array: NDArray[Any]) -> bytes | memoryview:
         return b"".join(_framed(array.ravel().tolist()))
     if array.dtype.byteorder == ">":
         array = array.astype(array.dtype.newbyteorder("<"))
-    # As plain bytes: the buffer protocol does not know bfloat16.
+    # As plain bytes: the buffer protocol does not support bfloat16.
     return np.ascontiguousarray(array).reshape(-1).view(np.uint8).data
 
 

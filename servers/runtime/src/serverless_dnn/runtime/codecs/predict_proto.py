@@ -1,4 +1,4 @@
-"""``PredictRequest`` and ``PredictResponse`` bytes: gRPC messages, and HTTP bodies of ``application/x-protobuf``."""
+"""``PredictRequest`` and ``PredictResponse`` bytes: gRPC messages and ``application/x-protobuf`` HTTP bodies."""
 
 from collections.abc import Callable, Mapping
 from functools import lru_cache
@@ -14,24 +14,24 @@ from serverless_dnn.protos.tensor import TensorCodecError
 from serverless_dnn.protos.v1 import model_spec_pb2, predict_pb2
 from serverless_dnn.runtime.errors import InvalidArgumentError
 
-# Checks names, types and shapes of inputs before arrays are made of them.
+# Checks names, types and shapes of inputs before they are decoded into arrays.
 CheckInputs = Callable[[Mapping[str, EncodedTensor]], object]
 
 
 def split_predict_request(
     body: bytes, budget: DecodeBudget
 ) -> tuple[predict_pb2.PredictRequest, dict[str, EncodedTensor]]:
-    """Part a request into its inputs, which become arrays once their signature is known, and all else.
+    """Split a request into its inputs, which are decoded once their signature is known, and the rest.
 
     Args:
         body: The message's bytes.
-        budget: What the message may take.
+        budget: The request's memory budget.
 
     Returns:
         The message without its inputs, and its inputs by name.
 
     Raises:
-        InvalidArgumentError: The bytes are not a PredictRequest, or one of too many fields.
+        InvalidArgumentError: The bytes are not a PredictRequest, or have too many fields.
     """
     try:
         return predict_wire.split_predict_request(body, budget)
@@ -44,19 +44,19 @@ def split_predict_request(
 def decode_inputs(
     tensors: Mapping[str, EncodedTensor], check: CheckInputs, budget: DecodeBudget
 ) -> dict[str, NDArray[Any]]:
-    """Make arrays of a request's inputs.
+    """Decode a request's inputs into arrays.
 
     Args:
         tensors: The inputs.
-        check: Raises if they do not fit the signature; called first.
-        budget: What the message may take.
+        check: Raises if they do not match the signature; called first.
+        budget: The request's memory budget.
 
     Returns:
-        Arrays by name, views of the body where they came as raw bytes.
+        Arrays by name, as views of the body for raw inputs.
 
     Raises:
-        InvalidArgumentError: A tensor is not well formed, or too large.
-        ServingError: What ``check`` raises.
+        InvalidArgumentError: A tensor is malformed or too large.
+        ServingError: Raised by ``check``.
     """
     try:
         check(tensors)
@@ -68,7 +68,7 @@ def decode_inputs(
 def encode_predict_response(
     model_name: str, version: int, signature_name: str, outputs: Mapping[str, NDArray[Any]]
 ) -> bytes:
-    """Encode an answer.
+    """Encode a response.
 
     Args:
         model_name: The model that ran.
@@ -83,7 +83,7 @@ def encode_predict_response(
 
 
 def version_spec(model_name: str, version: int, signature_name: str) -> model_spec_pb2.ModelSpec:
-    """Names a version in a response: its number is always set, a label never (TensorFlow Serving).
+    """The ModelSpec for a response: the version number is always set, a label never (as in TensorFlow Serving).
 
     Args:
         model_name: The model.

@@ -1,7 +1,7 @@
 """TensorFlow Serving's REST JSON for Predict: row format (``instances``) and column format (``inputs``).
 
-The rules are those of https://www.tensorflow.org/tfx/serving/api_rest. Answers are equal to TensorFlow Serving's as
-JSON values; our printing is compact.
+The rules follow https://www.tensorflow.org/tfx/serving/api_rest. Responses equal TensorFlow Serving's as JSON values,
+but are printed compactly.
 """
 
 import base64
@@ -29,8 +29,8 @@ class PredictBody:
     Attributes:
         signature: The signature it is for.
         inputs: Arrays by input name.
-        output_filter: The outputs wanted; empty means all.
-        by_row: Whether a JSON answer is wanted row by row, as the request was.
+        output_filter: The requested outputs; empty means all.
+        by_row: Whether a JSON response uses the row format, as the request did.
     """
 
     signature: Signature
@@ -42,22 +42,22 @@ class PredictBody:
 def decode_predict_json(body: bytes, signatures: Mapping[str, Signature], budget: DecodeBudget) -> PredictBody:
     """Decode a Predict request.
 
-    An object whose only key is ``b64``, with a string, is a binary string, also where an input is named ``b64``: so
-    TensorFlow Serving reads it. Any other object holds named inputs. An input named ``b64`` therefore takes
-    ``{"b64": ["..."]}`` as it stands, and a single string as ``{"b64": {"b64": "..."}}``.
+    An object whose only key is ``b64``, with a string value, is a binary string, even if an input is named ``b64``:
+    that is how TensorFlow Serving parses it. Any other object holds named inputs. An input named ``b64`` therefore
+    accepts ``{"b64": ["..."]}`` unchanged, and a single string as ``{"b64": {"b64": "..."}}``.
 
     Args:
         body: The JSON text.
         signatures: The model's signatures by name.
-        budget: What the request may take.
+        budget: The request's memory budget.
 
     Returns:
-        The arrays and how to answer.
+        The arrays and the response format.
 
     Raises:
-        InvalidArgumentError: The body is not what the format asks for; the texts are TensorFlow Serving's.
-        PayloadTooLargeError: Its values or arrays are more than the budget has room for.
-        UnimplementedError: An input has a type that JSON has no form for.
+        InvalidArgumentError: The body does not follow the format; the messages are TensorFlow Serving's.
+        PayloadTooLargeError: Its values or arrays do not fit the budget.
+        UnimplementedError: An input has a type that JSON cannot represent.
     """
     if (fast := _decode_single(body, signatures, budget)) is not None:
         return fast
@@ -77,7 +77,7 @@ def decode_predict_json(body: bytes, signatures: Mapping[str, Signature], budget
 
 
 def find_rest_signature(signatures: Mapping[str, Signature], name: str) -> Signature:
-    """A signature by the name a JSON body gives.
+    """Look up a signature by the name given in a JSON body.
 
     Args:
         signatures: The model's signatures by name.
@@ -87,7 +87,7 @@ def find_rest_signature(signatures: Mapping[str, Signature], name: str) -> Signa
         The signature.
 
     Raises:
-        InvalidArgumentError: The model has no such signature; the text is that of TensorFlow Serving's REST API.
+        InvalidArgumentError: The model has no such signature; the message is that of TensorFlow Serving's REST API.
     """
     try:
         return signatures[name or DEFAULT_SIGNATURE]
@@ -99,7 +99,7 @@ def find_rest_signature(signatures: Mapping[str, Signature], name: str) -> Signa
 
 
 def _decode_single(body: bytes, signatures: Mapping[str, Signature], budget: DecodeBudget) -> PredictBody | None:
-    """The common case, without a Python object a number: one dense numeric input."""
+    """The common case of one dense numeric input, decoded without a Python object per number."""
     signature = signatures.get(DEFAULT_SIGNATURE)
     if signature is None or len(signature.inputs) != 1:
         return None
@@ -130,7 +130,7 @@ def _decode_rows(instances: object, signature: Signature, budget: DecodeBudget) 
     try:
         return {alias: decode_value(instances, spec, budget)}
     except InvalidArgumentError:
-        # Read row by row, for an error that names the row, as TensorFlow Serving's does.
+        # Decoded row by row for an error that names the row, as TensorFlow Serving's does.
         return {alias: _stack([_element(index, value, spec, budget) for index, value in enumerate(instances)])}
 
 
@@ -195,17 +195,17 @@ def _decode_columns(columns: object, signature: Signature, budget: DecodeBudget)
 
 
 def encode_predict_json(outputs: Mapping[str, NDArray[Any]], *, by_row: bool) -> bytes:
-    """Encode a Predict answer.
+    """Encode a Predict response.
 
     Args:
         outputs: Arrays by output name.
         by_row: Row by row (``predictions``) or column by column (``outputs``).
 
     Returns:
-        The JSON text; NaN and infinities are the bare words TensorFlow Serving writes.
+        The JSON text; NaN and infinities are bare words, as in TensorFlow Serving.
 
     Raises:
-        InvalidArgumentError: Rows are asked for, and an output has no rows or another number of them.
+        InvalidArgumentError: The row format is requested, and an output has no rows or a different number of them.
         FailedPreconditionError: A string output is not UTF-8 and its name does not end in ``_bytes``.
     """
     if not by_row:

@@ -1,1 +1,1 @@
-"""What commands share, and the runtime's own: options, memory, readiness, ``sdnn-model-server``."""
+"""Code shared by all commands (options, memory, readiness), and the runtime's own, such as ``sdnn-model-server``."""

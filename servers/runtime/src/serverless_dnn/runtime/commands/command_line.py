@@ -1,4 +1,4 @@
-"""The command line of a server: its flags come from the table of options, its errors are one line."""
+"""A server's command line: flags come from the option table, errors are reported on one line."""
 
 import sys
 from collections.abc import Callable, Collection, Iterator, Mapping
@@ -24,7 +24,7 @@ _METAVARS: dict[Callable[[str], Any], str] = {
 
 
 class OptionType(click.ParamType[Any]):
-    """Reads an option's text as the table says.
+    """Parses an option's text with the parser in the option table.
 
     Args:
         option: The option.
@@ -35,7 +35,7 @@ class OptionType(click.ParamType[Any]):
         self.name = _METAVARS.get(option.parse, "integer")
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
-        """Read the text; see ``click.ParamType``."""
+        """Parse the text; see ``click.ParamType``."""
         if not isinstance(value, str):
             return value
         try:
@@ -53,7 +53,7 @@ def settings_options(*settings: type, omit: Collection[str] = ()) -> Callable[[_
 
     Args:
         *settings: The classes.
-        omit: Names of options that this command does not have.
+        omit: Names of options to leave out.
 
     Returns:
         The decorator.
@@ -69,17 +69,17 @@ def settings_options(*settings: type, omit: Collection[str] = ()) -> Callable[[_
 
 
 def server_settings(values: Mapping[str, Any], *, default_base_path: Path | None = None) -> ServerSettings:
-    """Make a server's settings from the values of its command line.
+    """Make a server's settings from its command-line values.
 
     Args:
         values: By option name.
-        default_base_path: Where models are when no option says so.
+        default_base_path: Where the models are if no option sets it.
 
     Returns:
         The settings.
 
     Raises:
-        InvalidArgumentError: They contradict each other, or there is no model.
+        InvalidArgumentError: The values contradict each other, or no model is given.
     """
     given = dict(values)
     if given.get("model_base_path") is None and given.get("model_config_file") is None:
@@ -88,14 +88,14 @@ def server_settings(values: Mapping[str, Any], *, default_base_path: Path | None
 
 
 def environment_of(values: Mapping[str, Any], *settings: type) -> dict[str, str]:
-    """The variables that say what a command line said, for a process that is started without one.
+    """The environment variables equivalent to a command line, for a child process that is started without one.
 
     Args:
         values: By option name.
         *settings: The classes whose options they are.
 
     Returns:
-        Variables by name, of the options that were given.
+        Variables by name, for the options that were set.
     """
     rows = [row for each in settings for _, row in options_of(each)]
     return {row.variable: _text(values[row.name]) for row in rows if values.get(row.name) is not None}
@@ -103,10 +103,10 @@ def environment_of(values: Mapping[str, Any], *settings: type) -> dict[str, str]
 
 @contextmanager
 def exit_on_serving_error(command: str) -> Iterator[None]:
-    """Turn an error at the start into one line on stderr and exit status 1.
+    """Turn a startup error into one line on stderr and exit status 1.
 
     Args:
-        command: Named at the start of the line.
+        command: The command's name, printed first.
     """
     try:
         yield
@@ -126,7 +126,7 @@ def _click_option(row: Option) -> Callable[[_CommandT], _CommandT]:
         type=OptionType(row),
         envvar=row.variable,
         show_envvar=True,
-        # Told alone: settings have their defaults themselves.
+        # Display only: the settings classes apply the defaults.
         show_default=_text(row.default) if row.default not in (None, ()) else False,
         help=row.help,
     )

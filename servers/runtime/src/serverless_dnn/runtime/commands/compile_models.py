@@ -1,4 +1,4 @@
-"""Fill the compiled-model cache ahead of the first start, such as while a container image is built.
+"""Fill the compiled-model cache ahead of the first start, for example while building a container image.
 
 Run as ``python -m serverless_dnn.runtime.commands.compile_models --model-base-path MODELS --cache-folder CACHE``.
 """
@@ -28,7 +28,7 @@ from serverless_dnn.runtime.saved_model.signature import DEFAULT_SIGNATURE, Sign
 from serverless_dnn.runtime.settings import EngineOptions, ServerSettings
 from serverless_dnn.runtime.timing import Instance
 
-# Compiling serves nothing.
+# Only meaningful when serving.
 _SERVING_OPTIONS = ("poll_wait_s", "warm_up", "enable_batching", "batching_parameters_file", "max_body_mib", "host")
 
 if TYPE_CHECKING:
@@ -42,14 +42,14 @@ if TYPE_CHECKING:
 )
 @settings_options(ServerSettings, EngineOptions, omit=(*_SERVING_OPTIONS, "ready_file"))
 def main(**given: Any) -> None:
-    """Load each model once with a compiled-model cache; prints a JSON line a model.
+    """Load each model once with a compiled-model cache; prints one JSON line per model.
 
-    Where TensorFlow is installed, OpenVINO's answers are compared with TensorFlow's, on the model's warm-up requests
-    and on inputs made from its signature. What came of it is kept beside the compiled model; a model that answers
-    otherwise is refused, and servers with this cache run it on TensorFlow.
+    Where TensorFlow is installed, OpenVINO's outputs are compared with TensorFlow's, on the model's warm-up requests
+    and on inputs generated from its signature. The result is stored with the compiled model; a model whose outputs
+    differ is refused, and servers using this cache run it on TensorFlow.
 
-    A compiled model is used by servers of the same OpenVINO version, precision and CPU instructions; others compile
-    anew, and log it.
+    A compiled model is used by servers with the same OpenVINO version, precision and CPU instruction set; others
+    recompile it and log that.
     """
     log_to_stderr()
     with exit_on_serving_error("compile_models"):
@@ -79,18 +79,18 @@ def main(**given: Any) -> None:
     if refused:
         sys.exit("compile_models: " + "; ".join(refused))
     if uncached:
-        sys.exit(f"compile_models: {settings.engine.cache_folder} could not be written, see the log above")
+        sys.exit(f"compile_models: {settings.engine.cache_folder} could not be written; see the log above")
 
 
 def _compile(
     folder: Path, options: EngineOptions, model_name: str
 ) -> tuple[EngineInfo, dict[str, Any] | None, str | None]:
-    """Compile a model and compare it; gives its engine, what comparing gave, and why the model is refused."""
+    """Compile and compare a model; returns its engine, the comparison's result, and why the model is refused."""
     signatures = read_signatures(folder)
     loaded = load_model(folder, signatures, options, Instance(), model_name)
     if loaded.info.name != "openvino" or loaded.info.compiled_cache == "none" or find_spec("tensorflow") is None:
         return loaded.info, None, None
-    # Here, because a model that runs on TensorFlow needs none of it.
+    # Imported here because a model that runs on TensorFlow needs none of it.
     from serverless_dnn.runtime.engines.openvino.guarded import GuardedOpenVino
     from serverless_dnn.runtime.engines.openvino.loading import find_in_cache
     from serverless_dnn.runtime.engines.openvino.verification import compare
@@ -120,7 +120,7 @@ def _compile(
 def _calls(
     folder: Path, signatures: Mapping[str, Signature], loaded: "GuardedOpenVino"
 ) -> Iterator[tuple[Signature, Mapping[str, NDArray[Any]]]]:
-    """The model's own warm-up requests, and inputs made from its signature, as far as they are OpenVINO's to answer."""
+    """The model's warm-up requests and inputs generated from its signature, limited to calls that OpenVINO serves."""
     from serverless_dnn.runtime.engines.openvino.proof.guards import first_objection
     from serverless_dnn.runtime.engines.openvino.verification import sample_inputs
 

@@ -1,4 +1,4 @@
-"""Tell which engine a model gets, and why, operator by operator.
+"""Explain which engine a model gets, and why, operator by operator.
 
 Run as ``python -m serverless_dnn.runtime.commands.explain_model MODEL``.
 """
@@ -24,11 +24,11 @@ _PROVEN = "proven"
     context_settings={"max_content_width": 120},
 )
 @click.argument("folder", metavar="MODEL", type=click.Path(path_type=Path, file_okay=False, exists=True))
-@click.option("--json", "as_json", is_flag=True, help="Print a JSON line a version instead.")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON line per version instead.")
 def main(*, folder: Path, as_json: bool) -> None:
-    """Tell which engine `--engine auto` takes for MODEL: a version's folder, a model's, or a folder of models.
+    """Explain which engine `--engine auto` picks for MODEL: a version's folder, a model's, or a folder of models.
 
-    Neither TensorFlow nor OpenVINO is needed for it.
+    Needs neither TensorFlow nor OpenVINO.
     """
     with exit_on_serving_error("explain_model"):
         for name, version_folder in _versions(folder):
@@ -83,7 +83,7 @@ def _lines(told: Mapping[str, Any]) -> Iterator[str]:
     yield from _section("signatures", [f"{name}: {engine}" for name, engine in told["signatures"].items()])
     yield from _section("checked of every call", told["checked_of_every_call"])
     rows = [(f"{row['operator']} {row['type']}".strip(), row["count"], row["verdict"]) for row in told["operators"]]
-    # What is not proven first: it is what one looks for.
+    # Unproven operators first: they are what the reader is looking for.
     rows.sort(key=lambda row: row[2] == _PROVEN)
     width = max((len(name) for name, _, _ in rows), default=0)
     yield from _section("operators", [f"{name:{width}}  {count:>5}  {verdict}" for name, count, verdict in rows])

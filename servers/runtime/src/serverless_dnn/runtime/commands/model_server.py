@@ -32,7 +32,7 @@ _METRICS_PATH = "/monitoring/prometheus/metrics"
 _DRAIN_S = 9.0
 _DEFAULT_CALLS = 1000
 _THREADS_PER_CPU = 4
-# As long is left for replies that are being sent when the rest took all of it.
+# Reserved for replies still being sent once the rest of the drain has used up its time.
 _LAST_REPLIES_S = 0.5
 
 
@@ -41,13 +41,13 @@ class ListenOptions:
     """Where a model server listens.
 
     Attributes:
-        port: gRPC; 0 takes any free port.
+        port: The gRPC port; 0 picks any free port.
         grpc_socket_path: A unix socket for gRPC.
-        rest_port: REST; 0 turns it off, -1 takes any free port.
+        rest_port: The REST port; 0 disables REST, -1 picks any free port.
         rest_threads: Threads for REST.
-        rest_timeout_s: How long a REST call may wait for its turn.
-        cors: Whether pages of any origin may call REST.
-        metrics_path: The path of the page for Prometheus; ``None`` has none.
+        rest_timeout_s: How long a REST call may wait in the queue.
+        cors: Whether web pages of any origin may call REST.
+        metrics_path: The path of the Prometheus metrics page; ``None`` disables it.
     """
 
     port: int = 8500
@@ -71,7 +71,7 @@ class ListenOptions:
 @click.version_option(package_version("serverless-dnn-runtime"), "--version")
 @click.argument("others", nargs=-1, type=click.UNPROCESSED)
 def main(others: tuple[str, ...], **flags: Any) -> None:
-    """Serve SavedModels over TensorFlow Serving's gRPC and REST APIs; stands in for tensorflow_model_server."""
+    """Serve SavedModels over TensorFlow Serving's gRPC and REST APIs, like tensorflow_model_server."""
     refuse(list(others))
     instance = Instance()
     log_to_stderr()
@@ -129,7 +129,7 @@ def _listen(flags: dict[str, Any]) -> ListenOptions:
     if flags["monitoring_config_file"] is not None:
         metrics_path = _metrics_path(flags["monitoring_config_file"])
         if metrics_path and not flags["rest_api_port"]:
-            raise InvalidArgumentError("the page for Prometheus is on the REST port: give --rest_api_port")
+            raise InvalidArgumentError("Prometheus metrics are served on the REST port: give --rest_api_port")
     return ListenOptions(
         flags["port"],
         flags["grpc_socket_path"],

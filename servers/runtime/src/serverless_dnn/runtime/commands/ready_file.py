@@ -1,4 +1,4 @@
-"""Tell a launcher, by a file, that a server answers."""
+"""Tell a launcher through a file that the server is ready."""
 
 import json
 import logging
@@ -11,27 +11,28 @@ _log = logging.getLogger(__name__)
 
 
 def check_ready_file(ready_file: Path | None) -> None:
-    """Check, before a long start, that the ready file can be written at its end.
+    """Check, before a long startup, that the ready file can be written when it ends.
 
     Args:
-        ready_file: The file; ``None`` has none.
+        ready_file: The file; ``None`` if there is none.
 
     Raises:
-        InvalidArgumentError: Its folder is missing, or may not be written to.
+        InvalidArgumentError: Its folder is missing or not writable.
     """
     if ready_file is not None and not os.access(ready_file.parent, os.W_OK | os.X_OK):
-        why = "may not be written to" if ready_file.parent.is_dir() else "is not a folder that exists"
+        why = "is not writable" if ready_file.parent.is_dir() else "is not a folder that exists"
         raise InvalidArgumentError(f"cannot write the ready file {ready_file}: {ready_file.parent} {why}")
 
 
 def announce_ready(ready_file: Path | None, host: str, port: int, **others: int) -> None:
-    """Tell that requests are answered from now on, in the log and in the ready file.
+    """Announce, in the log and in the ready file, that the server accepts requests.
 
     Args:
-        ready_file: Written aside and renamed, so that who sees it sees all of it; ``None`` writes none.
+        ready_file: Written under a temporary name and renamed, so that readers never see part of it; ``None`` writes
+            none.
         host: The address listened on.
         port: The port listened on.
-        **others: Further ports, by name.
+        **others: Other ports, by name.
 
     Raises:
         InvalidArgumentError: The file cannot be written.

@@ -1,1 +1,1 @@
-"""What runs models: TensorFlow, OpenVINO, or another process."""
+"""The engines that run models: TensorFlow, OpenVINO, or another process."""

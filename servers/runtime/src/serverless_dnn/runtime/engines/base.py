@@ -1,4 +1,4 @@
-"""What every engine offers."""
+"""The interface of every engine."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -13,19 +13,19 @@ from serverless_dnn.runtime.settings import Precision
 
 @dataclass(frozen=True)
 class EngineInfo:
-    """What runs a model, as logged and as told to clients.
+    """The engine of a model, as logged and reported to clients.
 
     Attributes:
         name: ``tensorflow``, ``openvino`` or ``remote``.
-        version: The library's version; of ``remote``, where it listens.
+        version: The library's version; for ``remote``, the target's address.
         precision: The arithmetic.
-        threads: Threads for one prediction.
-        reason: Why this engine was taken.
+        threads: Threads per prediction.
+        reason: Why this engine was chosen.
         compiled_cache: ``hit``, ``filled`` or ``none``.
-        proof: Why its answers are TensorFlow's: ``reference`` (they are), ``proven by list`` (every operator is),
-            ``verified at compile`` (both engines were compared), or ``asked for by name`` (nothing says so).
-        tensorflow_signatures: Signatures that TensorFlow runs although this engine is another; it is loaded for them
-            when one is first called.
+        proof: Why its results equal TensorFlow's: ``reference`` (it is TensorFlow), ``proven by list`` (every operator
+            is proven), ``verified at compile`` (both engines were compared), or ``asked for by name`` (no proof).
+        tensorflow_signatures: Signatures that TensorFlow runs even though this is another engine; it is loaded on the
+            first call to one.
     """
 
     name: str
@@ -42,10 +42,10 @@ class EngineInfo:
 
 
 class LoadedModel(Protocol):
-    """A model in an engine, ready to run; any number of threads may call it.
+    """A model in an engine, ready to run; thread-safe.
 
     Attributes:
-        info: What runs it.
+        info: The engine that runs it.
         concurrency: How many predictions it runs at once; more calls than that wait.
     """
 
@@ -59,13 +59,13 @@ class LoadedModel(Protocol):
 
         Args:
             signature: One of the model's.
-            inputs: An array for each of its inputs, of the type and a shape that it accepts.
-            deadline: Until when the caller waits. An engine that computes in this process finishes what it began.
+            inputs: An array for each of its inputs, with a type and shape it accepts.
+            deadline: How long the caller waits. An engine that computes in this process finishes what it has started.
 
         Returns:
             An array for each of its outputs; the caller owns them.
 
         Raises:
-            ServingError: The engine refused or failed, with the code that says why.
+            ServingError: The engine rejected the call or failed; the code states why.
         """
         ...

@@ -1,4 +1,4 @@
-"""TensorFlow beside another engine: loaded when first needed, for the calls that are not the other's to answer."""
+"""TensorFlow as the fallback of another engine: loaded on demand, for calls the other must not handle."""
 
 import logging
 import threading
@@ -21,12 +21,12 @@ _log = logging.getLogger(__name__)
 
 
 class Reference:
-    """A SavedModel in TensorFlow, loaded with the first call.
+    """A SavedModel in TensorFlow, loaded on the first call.
 
     Args:
         version_folder: The folder that holds ``saved_model.pb``.
         signatures: Its signatures.
-        options: How the model is run; TensorFlow runs its signatures as they are, in float32.
+        options: How the model is run; TensorFlow runs its signatures as exported, in float32.
     """
 
     def __init__(self, version_folder: Path, signatures: Mapping[str, Signature], options: EngineOptions) -> None:
@@ -44,11 +44,12 @@ class Reference:
         Args:
             signature: One of the model's.
             inputs: An array for each of its inputs.
-            deadline: Until when the caller waits.
-            why: Why this call is not the other engine's to answer.
+            deadline: How long the caller waits.
+            why: Why the other engine must not handle this call.
 
         Raises:
-            FailedPreconditionError: TensorFlow is not installed; says why it is needed and how to install it.
+            FailedPreconditionError: TensorFlow is not installed; the message states why it is needed and how to install
+                it.
         """
         return self._load(why).run(signature, inputs, deadline)
 
@@ -65,7 +66,7 @@ class Reference:
                     _log.warning("loading tensorflow as well, for what openvino does not answer", extra=extra)
                     from serverless_dnn.runtime.engines.tensorflow.model import TensorFlowModel
 
-                    # An instance of its own: its cold start is over.
+                    # A separate instance, because this process's cold start is over.
                     self._loaded = TensorFlowModel(
                         self._version_folder, self._signatures, self._options, Instance(), why
                     )

@@ -21,26 +21,26 @@ from serverless_dnn.runtime.timing import Instance
 _PREDICT = "/tensorflow.serving.PredictionService/Predict"
 _GET_MODEL_STATUS = "/tensorflow.serving.ModelService/GetModelStatus"
 _OPTIONS = [("grpc.max_receive_message_length", -1), ("grpc.max_send_message_length", -1)]
-# TensorFlow Serving starts in seconds; a server beside this one may be starting at the same time.
+# TensorFlow Serving starts in seconds; a server alongside this one may be starting at the same time.
 _START_TIMEOUT_S = 60.0
-# The other process has threads of its own; here calls only wait.
+# The other process has its own threads; here calls only wait.
 _CALLS_PER_CPU = 4
 
 
 class RemoteModel:
-    """One version of a model, served by another process that has the same model loaded.
+    """One version of a model, run by another process that has the same model loaded.
 
     Args:
         name: The model's name there.
         version: Its version.
-        options: Where the process listens (``remote_target``) and how long a call may take
-            (``remote_timeout_s``); the other options are that process's affair.
-        instance: Takes the time spent waiting for it.
-        reason: Why this engine was taken.
+        options: The process's address (``remote_target``) and the timeout of a call (``remote_timeout_s``); the other
+            options are up to that process.
+        instance: Records the time spent waiting for it.
+        reason: Why this engine was chosen.
 
     Raises:
-        FailedPreconditionError: No target is given, or this version is not served there.
-        UnavailableError: Nothing answers at the target.
+        FailedPreconditionError: No target is given, or it does not serve this version.
+        UnavailableError: The target does not respond.
     """
 
     def __init__(self, name: str, version: int, options: EngineOptions, instance: Instance, reason: str = "") -> None:
@@ -63,7 +63,7 @@ class RemoteModel:
     def run(
         self, signature: Signature, inputs: Mapping[str, NDArray[Any]], deadline: Deadline = FOREVER
     ) -> dict[str, NDArray[Any]]:
-        """Run a signature over there; see ``LoadedModel.run``."""
+        """Run a signature remotely; see ``LoadedModel.run``."""
         spec = model_spec_pb2.ModelSpec(signature_name=signature.name)
         spec.MergeFrom(self._spec)
         try:

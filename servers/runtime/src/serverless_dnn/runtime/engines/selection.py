@@ -1,4 +1,4 @@
-"""Choose an engine for a model and load the model into it."""
+"""Select an engine for a model and load the model into it."""
 
 from collections.abc import Mapping
 from importlib.util import find_spec
@@ -18,20 +18,20 @@ def load_model(
     instance: Instance,
     model_name: str | None = None,
 ) -> LoadedModel:
-    """Load a SavedModel into the engine asked for, or the one that fits.
+    """Load a SavedModel into the requested engine, or the one that fits.
 
     Args:
         version_folder: The folder that holds ``saved_model.pb``.
         signatures: Its signatures.
         options: The engine and how to run it.
-        instance: Takes the time spent importing and loading.
-        model_name: The name it is served by; ``None`` takes that of the folder its versions lie in.
+        instance: Records the time spent importing and loading.
+        model_name: The name it is served under; ``None`` uses the name of the folder that holds its versions.
 
     Returns:
         The model.
 
     Raises:
-        FailedPreconditionError: The engine is not installed, or cannot run this model; says what to do.
+        FailedPreconditionError: The engine is not installed or cannot run this model; the message says what to do.
     """
     if options.name == "remote":
         from serverless_dnn.runtime.engines.remote import RemoteModel

@@ -1,4 +1,4 @@
-"""Request bodies as they were before they were compressed."""
+"""Decompression of request bodies."""
 
 import zlib
 
@@ -6,12 +6,12 @@ from serverless_dnn.protos.budget import DecodeBudget
 from serverless_dnn.runtime.errors import InvalidArgumentError, PayloadTooLargeError, UnsupportedMediaTypeError
 from serverless_dnn.runtime.http.messages import HttpRequest
 
-# What a bomb inflates to is known after this much of it.
+# Inflating in pieces of this size stops a decompression bomb early.
 _PIECE_BYTES = 1 << 20
 
 
 def is_compressed(request: HttpRequest) -> bool:
-    """Whether a request's body came compressed.
+    """Whether a request's body is compressed.
 
     Args:
         request: The request.
@@ -20,21 +20,21 @@ def is_compressed(request: HttpRequest) -> bool:
 
 
 def inflate(request: HttpRequest, max_body_bytes: int, budget: DecodeBudget) -> bytes:
-    """The body, inflated if it came gzipped.
+    """The body, decompressed if it is gzipped.
 
     Args:
         request: The request.
-        max_body_bytes: The largest result; inflation stops there.
-        budget: Told what the result takes, as it grows.
+        max_body_bytes: The largest result; decompression stops there.
+        budget: Charged for the result as it grows.
 
     Returns:
-        The bytes, of all members of the gzip file.
+        The bytes of all members of the gzip file.
 
     Raises:
         PayloadTooLargeError: The body is larger.
-        ResourceExhaustedError: There is no memory for it now.
-        InvalidArgumentError: The body is not the gzip it claims to be.
-        UnsupportedMediaTypeError: Another encoding.
+        ResourceExhaustedError: There is not enough memory for it now.
+        InvalidArgumentError: The body claims to be gzip but is not.
+        UnsupportedMediaTypeError: The body has another encoding.
     """
     encoding = _encoding(request)
     if encoding in ("gzip", "x-gzip"):
@@ -64,7 +64,7 @@ def _inflate(body: bytes, max_body_bytes: int, budget: DecodeBudget) -> bytes:
             piece = member.decompress(left, _PIECE_BYTES)
             left = member.unconsumed_tail
             if not piece and not left and not member.eof:
-                raise InvalidArgumentError("the gzipped body is cut short")
+                raise InvalidArgumentError("the gzipped body is truncated")
             size_bytes += len(piece)
             if size_bytes > max_body_bytes:
                 raise _too_large(max_body_bytes)
@@ -75,4 +75,4 @@ def _inflate(body: bytes, max_body_bytes: int, budget: DecodeBudget) -> bytes:
 
 
 def _too_large(max_body_bytes: int) -> PayloadTooLargeError:
-    return PayloadTooLargeError(f"the body is larger than the {max_body_bytes} bytes this server takes")
+    return PayloadTooLargeError(f"the body is larger than the {max_body_bytes} bytes this server accepts")

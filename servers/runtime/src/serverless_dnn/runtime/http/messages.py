@@ -1,4 +1,4 @@
-"""Requests and replies of any HTTP platform."""
+"""HTTP requests and replies, independent of the platform."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -6,12 +6,12 @@ from dataclasses import dataclass, field
 
 @dataclass(frozen=True)
 class HttpRequest:
-    """What a platform's request comes down to.
+    """A request, independent of the platform.
 
     Attributes:
-        method: Such as ``POST``.
+        method: For example ``POST``.
         path: Starts with ``/``; still percent-encoded.
-        query: What follows ``?``; empty when nothing does.
+        query: The part after ``?``; empty if there is none.
         headers: By lower-case name.
         body: The bytes, as sent.
     """
@@ -24,19 +24,19 @@ class HttpRequest:
 
     @property
     def content_type(self) -> str:
-        """The media type without its parameters, lower-case; empty when not given."""
+        """The media type without its parameters, in lower case; empty if not given."""
         return self.headers.get("content-type", "").partition(";")[0].strip().lower()
 
 
 @dataclass(frozen=True)
 class HttpReply:
-    """The answer.
+    """A reply.
 
     Attributes:
         status: The HTTP status.
-        content_type: Of the body.
+        content_type: The body's content type.
         body: The bytes.
-        headers: Further headers.
+        headers: Additional headers.
     """
 
     status: int

@@ -1,4 +1,4 @@
-"""Predict over HTTP, whatever the platform around it: a body of one content type in, one out."""
+"""Predict over HTTP on any platform: a body of one content type in, a body of one out."""
 
 from serverless_dnn.runtime.codecs.content_types import ModelAnswer, sent_type, wanted_type
 from serverless_dnn.runtime.deadline import Deadline
@@ -19,25 +19,25 @@ def predict_over_http(
     max_body_bytes: int,
     deadline: Deadline,
 ) -> tuple[str, bytes]:
-    """Decode a body, predict, and encode the answer in the type asked for.
+    """Decode a body, predict, and encode the response in the requested type.
 
     Args:
-        request: JSON (the default), ``.npy`` or protobuf, perhaps gzipped.
+        request: JSON (the default), ``.npy`` or protobuf, optionally gzipped.
         servable: The model to run.
-        timer: Takes each phase.
-        place: The request's place, and what it may take.
-        max_body_bytes: The largest inflated body.
-        deadline: Until when the call may wait, and run.
+        timer: Records each phase.
+        place: The request's admission, and its memory budget.
+        max_body_bytes: The largest body after decompression.
+        deadline: How long the call may wait and run.
 
     Returns:
-        The answer's content type and body.
+        The response's content type and body.
 
     Raises:
         ServingError: The body or the call is wrong, or the engine failed.
     """
     sent = sent_type(request.content_type)
     wanted = wanted_type(request.headers.get("accept", ""), sent)
-    # What is gzipped may become large.
+    # A gzipped body may expand to the limit.
     text_bytes = max_body_bytes if is_compressed(request) else len(request.body) * sent.is_text
     with place.admission.alone_if_large(text_bytes, timer, deadline), timer.phase("decode"):
         body = inflate(request, max_body_bytes, place.budget)

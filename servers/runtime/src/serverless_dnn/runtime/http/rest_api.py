@@ -1,6 +1,6 @@
-"""TensorFlow Serving's REST API over any HTTP platform: paths in, replies out, errors as its JSON.
+"""TensorFlow Serving's REST API on any HTTP platform: paths in, replies out, errors as its JSON.
 
-Paths and rules are those of https://www.tensorflow.org/tfx/serving/api_rest and of the server's own request handler
+Paths and rules follow https://www.tensorflow.org/tfx/serving/api_rest and the server's own request handler
 (tensorflow_serving/model_servers/http_rest_api_handler.cc).
 """
 
@@ -40,15 +40,15 @@ _METADATA = re.compile(_MODEL + r"(?P<metadata>/metadata)?", re.IGNORECASE)
 
 
 class RestApi:
-    """Answers requests for a repository's models.
+    """Serves requests for a repository's models.
 
     Args:
         repository: The models.
-        instance: Names this process in every answer.
-        admission: Gives predictions their places.
-        max_body_bytes: The largest inflated body.
-        timeout_s: How long a request may take; ``None`` waits.
-        observer: Is told of every request's end: its method, the name of its status, and its timer.
+        instance: Identifies this process in every response.
+        admission: Admits predictions.
+        max_body_bytes: The largest body after decompression.
+        timeout_s: How long a request may take; ``None`` means no limit.
+        observer: Called when a request ends, with its method, the name of its status, and its timer.
     """
 
     def __init__(
@@ -69,30 +69,30 @@ class RestApi:
         self._observer = observer
 
     def handle(self, request: HttpRequest) -> HttpReply:
-        """Answer a request by its path.
+        """Route a request by its path and answer it.
 
         Args:
             request: The request.
 
         Returns:
-            The reply; an error is a reply too.
+            The reply; errors are replies too.
         """
         return self.answer(lambda timer: self._route(request, timer))
 
     def predict(self, request: HttpRequest, find_servable: Callable[[], Servable]) -> HttpReply:
-        """Answer a Predict request whose model is named by other means than its path.
+        """Answer a Predict request whose model is not named by its path.
 
         Args:
             request: The request.
-            find_servable: Gives the model, or raises.
+            find_servable: Returns the model, or raises.
 
         Returns:
-            The reply; an error is a reply too.
+            The reply; errors are replies too.
         """
         return self.answer(lambda timer: self._in_place(request, timer, "predict", find_servable))
 
     def answer(self, work: Callable[[PhaseTimer], tuple[str, bytes]]) -> HttpReply:
-        """Run the work of one request and turn what it returns or raises into a reply with its timing.
+        """Run the work of one request and turn its result or error into a reply with timing.
 
         Args:
             work: Takes the request's timer and returns content type and body.
@@ -107,8 +107,8 @@ class RestApi:
         except ServingError as error:
             status, outcome = status_of(error).http, status_of(error).name
             content_type, body = JSON_TYPE, error_body(str(error))
-        except Exception:  # noqa: BLE001 - no traceback may reach a caller, whatever it was
-            _log.exception("a request failed through a fault of this server")
+        except Exception:  # noqa: BLE001 - no traceback may reach a caller
+            _log.exception("a request failed because of a bug in this server")
             status, outcome = status_of(InternalError()).http, "INTERNAL"
             content_type, body = JSON_TYPE, error_body("internal error: the server's log has the details")
         if self._observer is not None:
@@ -118,7 +118,7 @@ class RestApi:
     def _route(self, request: HttpRequest, timer: PhaseTimer) -> tuple[str, bytes]:
         if not request.path.lower().startswith("/v1/"):
             raise NotFoundError(f"there is nothing at {request.path}: try /v1/models/NAME:predict")
-        # TensorFlow Serving matches the path together with its query, so that any query is malformed.
+        # TensorFlow Serving matches the path together with its query, so any query makes a request malformed.
         if request.query:
             raise _malformed(request)
         if request.method == "POST" and (match := _INFERENCE.fullmatch(request.path)):
@@ -135,7 +135,7 @@ class RestApi:
     def _in_place(
         self, request: HttpRequest, timer: PhaseTimer, method: str, find: Callable[[], Servable]
     ) -> tuple[str, bytes]:
-        """Run a prediction in its place; its failures are counted under its model once that is found."""
+        """Admit and run a prediction; failures count against its model once that is found."""
         deadline = Deadline.after(self._timeout_s)
         with self._admission.admit(len(request.body)) as place:
             servable = find()
@@ -166,10 +166,10 @@ class RestApi:
 
 
 def error_body(message: str) -> bytes:
-    """An error as TensorFlow Serving writes it.
+    """An error body in TensorFlow Serving's format.
 
     Args:
-        message: What the caller reads.
+        message: The message the caller sees.
 
     Returns:
         ``{"error": message}`` as JSON.
@@ -202,5 +202,5 @@ def _to_dict(message: Any) -> dict[str, Any]:
 
 
 def _print(value: object) -> bytes:
-    # Half of a surrogate pair, which has no UTF-8, is escaped as JSON escapes it.
+    # A lone surrogate, which UTF-8 cannot encode, is written as a JSON escape.
     return json.dumps(value, ensure_ascii=False).encode("utf-8", "backslashreplace")

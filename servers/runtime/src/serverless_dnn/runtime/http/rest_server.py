@@ -1,4 +1,4 @@
-"""A WSGI application behind waitress: probes apart from predictions, and a drain that loses no reply."""
+"""Runs a WSGI application on waitress, with separate threads for probes and a drain that loses no reply."""
 
 import logging
 import threading
@@ -15,15 +15,15 @@ if TYPE_CHECKING:
     from _typeshed.wsgi import WSGIApplication
 
 _log = logging.getLogger(__name__)
-# waitress reads and writes in pieces of 8 and 18 kB by default, which for a tensor are hundreds of system calls.
+# waitress reads and writes in pieces of 8 and 18 kB by default, which for a tensor means hundreds of system calls.
 _PIECE_BYTES = 1 << 18
-# Bodies and replies beyond this lie in temporary files until it is their turn.
+# Larger bodies and replies are spooled to temporary files.
 _MEMORY_BYTES = 64 << 20
 _LOOK_S = 0.01
 
 
 class _ProbesApart(ThreadedTaskDispatcher):
-    """Threads for predictions, and others for all else, which would have to wait behind them."""
+    """Threads for predictions, and separate ones for everything else, so that it does not queue behind them."""
 
     def __init__(self, threads: int) -> None:
         super().__init__()
@@ -33,14 +33,14 @@ class _ProbesApart(ThreadedTaskDispatcher):
         self._is_draining = False
 
     def add_task(self, task: Any) -> None:
-        """Hand a connection whose next request is complete to its threads."""
+        """Dispatch a connection whose next request is complete to the right threads."""
         if task.requests[0].command == "POST" and not self._is_draining:
             super().add_task(task)
         else:
             self._probes.add_task(task)
 
     def drain(self) -> None:
-        """Have what waits, and what comes, answered apart from what runs: it is going to be refused."""
+        """Answer queued and new requests, which will be rejected, without waiting for running predictions."""
         self._is_draining = True
         with self.lock:
             waiting = list(self.queue)
@@ -50,12 +50,12 @@ class _ProbesApart(ThreadedTaskDispatcher):
 
 
 class RestServer:
-    """Listens in a thread of its own.
+    """Listens in a separate thread.
 
     Args:
-        app: Answers the requests.
+        app: The application to serve.
         host: The address to listen on.
-        port: The port; 0 takes any free one.
+        port: The port; 0 picks any free one.
         threads: Threads for predictions.
         max_body_bytes: The largest body.
 
@@ -63,7 +63,7 @@ class RestServer:
         port: The port listened on.
 
     Raises:
-        UnavailableError: The host is not known or not this machine's, or the port is taken.
+        UnavailableError: The host is unknown or not this machine, or the port is in use.
     """
 
     def __init__(self, app: "WSGIApplication", host: str, port: int, *, threads: int, max_body_bytes: int) -> None:
@@ -75,7 +75,7 @@ class RestServer:
                 map=self._map,
                 _dispatcher=self._dispatcher,
                 listen=listen_address(host, port),
-                # One byte more than allowed, so that the API's own check answers with its size in words.
+                # One byte more than allowed, so that the API's own check responds with a message that states the limit.
                 max_request_body_size=max_body_bytes + 1,
                 inbuf_overflow=min(max_body_bytes + 1, _MEMORY_BYTES),
                 outbuf_overflow=_MEMORY_BYTES,
@@ -84,19 +84,19 @@ class RestServer:
                 ident=None,
             )
         except (OSError, ValueError):
-            # waitress' own word for a host that it cannot find is a ValueError.
+            # waitress raises a ValueError for a host it cannot resolve.
             raise cannot_listen(host, port) from None
-        # A name with several addresses is listened on at each of them, with the port of the first.
+        # A name with several addresses gets a listener on each; report the port of the first.
         listening = [each for each in self._map.values() if isinstance(each, BaseWSGIServer)]
         self.port = int(listening[0].effective_port)  # type: ignore[attr-defined] # set when it is bound
         threading.Thread(target=self._server.run, name="rest", daemon=True).start()
 
     def refuse_waiting(self) -> None:
-        """Answer at once the predictions that wait for a thread. They must be refused from now on."""
+        """Answer predictions queued for a thread at once. The caller must already be refusing predictions."""
         self._dispatcher.drain()
 
     def close(self, grace_s: float) -> None:
-        """Wait until every reply is with its caller, and end. Predictions must be refused already.
+        """Wait until every reply has been sent, then stop. Predictions must already be refused.
 
         Args:
             grace_s: How long that may take.
@@ -105,10 +105,10 @@ class RestServer:
         while self._busy() and time.monotonic() < end_s:
             time.sleep(_LOOK_S)
         if busy := self._busy():
-            _log.warning("replies are cut off", extra={"connections": busy})
+            _log.warning("closing connections with unsent replies", extra={"connections": busy})
         self._server.close()
 
     def _busy(self) -> int:
-        """Connections with a request that is being received or answered, or a reply that is being sent."""
+        """Connections that are receiving or handling a request, or sending a reply."""
         channels = [channel for channel in list(self._map.values()) if isinstance(channel, HTTPChannel)]
         return sum(bool(each.requests or each.request or each.total_outbufs_len) for each in channels)

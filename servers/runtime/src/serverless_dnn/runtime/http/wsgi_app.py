@@ -12,7 +12,7 @@ from serverless_dnn.runtime.http.rest_api import RestApi, error_body
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIApplication
 
-# Targets in absolute form, which proxies are sent: a server routes them by their path (RFC 9112, 3.2.2).
+# Absolute-form targets, as sent to proxies: a server routes them by their path (RFC 9112, 3.2.2).
 _AUTHORITY = re.compile(r"^https?://[^/?#]*", re.IGNORECASE)
 _CORS = {
     "Access-Control-Allow-Origin": "*",
@@ -27,9 +27,9 @@ def make_rest_app(
     """Make the application.
 
     Args:
-        api: Answers the requests.
-        cors: Allow pages of any origin to call, and answer their OPTIONS requests.
-        pages: Content type and body of further pages by their path, such as metrics.
+        api: The API to serve.
+        cors: Allow web pages of any origin to call the API, and answer their OPTIONS requests.
+        pages: Functions that return the content type and body of additional pages, such as metrics, by path.
 
     Returns:
         The WSGI application.
@@ -51,7 +51,7 @@ def make_rest_app(
             **(_CORS if cors else {}),
         }
         start_response(f"{reply.status} {_phrase(reply.status)}", list(headers.items()))
-        # The answer to HEAD has the head of that to GET, and nothing behind it.
+        # A response to HEAD has the headers of the one to GET, and no body.
         return [] if environ["REQUEST_METHOD"] == "HEAD" else [reply.body]
 
     return app
@@ -61,7 +61,7 @@ def _read(environ: Mapping[str, Any]) -> HttpRequest:
     headers = {name[5:].replace("_", "-").lower(): value for name, value in environ.items() if name.startswith("HTTP_")}
     if environ.get("CONTENT_TYPE"):
         headers["content-type"] = environ["CONTENT_TYPE"]
-    # The path as it came: a decoded one cannot tell a slash in a model's name from one that parts names.
+    # The raw path: once decoded, a slash in a model's name looks like a separator.
     path, _, query = _AUTHORITY.sub("", environ["REQUEST_URI"]).partition("?")
     method = "GET" if environ["REQUEST_METHOD"] == "HEAD" else environ["REQUEST_METHOD"]
     return HttpRequest(method, path or "/", query, headers, environ["wsgi.input"].read())
@@ -71,12 +71,12 @@ def _preflight(request: HttpRequest) -> HttpReply:
     origin = request.headers.get("origin", "")
     if origin.startswith(("http://", "https://")):
         return HttpReply(200, JSON_TYPE, b"")
-    return HttpReply(400, JSON_TYPE, error_body(f"OPTIONS needs an Origin of http or https, got {origin!r}"))
+    return HttpReply(400, JSON_TYPE, error_body(f"OPTIONS needs an http or https Origin, got {origin!r}"))
 
 
 def _phrase(status: int) -> str:
     try:
         return HTTPStatus(status).phrase
     except ValueError:
-        # 499 is no standard status: the client went away.
+        # 499 is not a standard status: the client went away.
         return "Client Closed Request"

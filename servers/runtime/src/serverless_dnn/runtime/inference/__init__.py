@@ -1,1 +1,1 @@
-"""Run a call of a loaded model: check it, let it wait its turn, batch it, classify and regress."""
+"""Running calls on a loaded model: validation, admission, batching, Classify and Regress."""

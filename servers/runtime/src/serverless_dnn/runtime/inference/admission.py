@@ -1,6 +1,6 @@
-"""Which requests a server takes: not more at once than it may, nor more than its memory holds, none while it drains.
+"""Admission control: limits on concurrency and memory, and no new requests while draining.
 
-One admission stands in front of all protocols of a server. A request holds its place until its answer is made.
+All protocols of a server share one admission. A request holds its slot until its response is made.
 """
 
 import threading
@@ -20,16 +20,16 @@ _LARGE_BYTES = 1 << 20
 
 
 class Admission:
-    """Counts the requests of one server; any thread may ask it.
+    """Counts the requests of one server; thread-safe.
 
     Args:
-        concurrency: The most requests running or waiting at once; ``None`` leaves that to the caller.
-        memory_bytes: What they may take together; a request that is alone is never refused for its size.
-        max_bytes: What one of them may take for its arrays.
+        concurrency: The maximum number of requests running or waiting at once; ``None`` leaves the limit to the caller.
+        memory_bytes: How much memory they may use together; a request on its own is never rejected for its size.
+        max_bytes: How much memory one request may use for its arrays.
 
     Attributes:
-        accepted: Requests that were given a place.
-        answered: Those of them that gave it back.
+        accepted: The number of requests admitted.
+        answered: The number of those that have finished.
     """
 
     def __init__(self, *, concurrency: int | None = None, memory_bytes: int | None = None, max_bytes: int) -> None:
@@ -46,26 +46,26 @@ class Admission:
 
     @property
     def in_work(self) -> int:
-        """Requests that hold a place."""
+        """The number of requests in flight."""
         return self.accepted - self.answered
 
     @property
     def draining(self) -> bool:
-        """Whether new requests are refused, because the server stops."""
+        """Whether new requests are rejected because the server is stopping."""
         return self._draining
 
     def admit(self, body_bytes: int) -> "Place":
-        """Give a request a place.
+        """Admit a request.
 
         Args:
-            body_bytes: How large its body is.
+            body_bytes: The size of its body.
 
         Returns:
-            The place, to be released.
+            The slot, to be released.
 
         Raises:
             UnavailableError: The server is draining.
-            ResourceExhaustedError: There is no place, or no memory for the body.
+            ResourceExhaustedError: No slot is free, or there is no memory for the body.
         """
         with self._lock:
             if self._draining:
@@ -73,30 +73,30 @@ class Admission:
                 raise UnavailableError("this instance is shutting down: send the request to another")
             if self._concurrency is not None and self.in_work >= self._concurrency:
                 raise ResourceExhaustedError(
-                    f"{self.in_work} requests are running or waiting, as many as this instance takes at once"
+                    f"{self.in_work} requests are running or waiting, as many as this instance allows at once"
                 )
             self._take(body_bytes, own_bytes=0)
             self.accepted += 1
         return Place(self, DecodeLimit(self, self._max_bytes, body_bytes))
 
     def take(self, size_bytes: int, own_bytes: int) -> None:
-        """Take memory for a request that has a place.
+        """Reserve memory for an admitted request.
 
         Args:
-            size_bytes: How much.
-            own_bytes: What it holds already.
+            size_bytes: How much to reserve.
+            own_bytes: How much it holds already.
 
         Raises:
-            ResourceExhaustedError: The requests in work hold too much.
+            ResourceExhaustedError: The requests in flight hold too much.
         """
         with self._lock:
             self._take(size_bytes, own_bytes)
 
     def give_back(self, size_bytes: int) -> None:
-        """Note that a request has its answer.
+        """Note that a request has finished.
 
         Args:
-            size_bytes: What it held.
+            size_bytes: How much memory it held.
         """
         with self._lock:
             self._taken_bytes -= size_bytes
@@ -104,12 +104,12 @@ class Admission:
 
     @contextmanager
     def alone_if_large(self, size_bytes: int, timer: PhaseTimer, deadline: Deadline) -> Iterator[None]:
-        """Read or print a large text alone: Python would do no two of them faster, and probes would wait for both.
+        """Parse or print large texts one at a time: in parallel they are no faster, and probes would wait for both.
 
         Args:
-            size_bytes: How large it is.
-            timer: Takes the time waited (``queue``).
-            deadline: Until when to wait.
+            size_bytes: The size of the text.
+            timer: Records the time spent waiting (``queue``).
+            deadline: How long to wait.
 
         Raises:
             DeadlineExceededError: Others took too long.
@@ -121,20 +121,20 @@ class Admission:
         is_free = self._large_text.acquire(timeout=deadline.left_s())
         timer.add("queue", time.perf_counter_ns() - begin_ns)
         if not is_free:
-            raise DeadlineExceededError("the deadline passed before other large texts were read")
+            raise DeadlineExceededError("the deadline passed while waiting for other large texts")
         try:
             yield
         finally:
             self._large_text.release()
 
     def refuse_new(self) -> None:
-        """Refuse every request from now on."""
+        """Reject every request from now on."""
         with self._lock:
             self._draining = True
             self._last_refused_ns = time.perf_counter_ns()
 
     def quiet_s(self) -> float:
-        """How long no request is in work and none came to be refused, in seconds; 0 while one is in work."""
+        """Seconds since the last rejected request if none is in flight; 0 while one is."""
         with self._lock:
             return 0.0 if self.in_work else (time.perf_counter_ns() - self._last_refused_ns) / 1e9
 
@@ -142,19 +142,19 @@ class Admission:
         others_bytes = self._taken_bytes - own_bytes
         if self._memory_bytes is not None and others_bytes > 0 and self._taken_bytes + size_bytes > self._memory_bytes:
             raise ResourceExhaustedError(
-                f"the requests in work hold {self._taken_bytes >> 20} MiB of the {self._memory_bytes >> 20} MiB that "
+                f"the requests in flight hold {self._taken_bytes >> 20} MiB of the {self._memory_bytes >> 20} MiB that "
                 "this instance has for them: try again later"
             )
         self._taken_bytes += size_bytes
 
 
 class DecodeLimit(DecodeBudget):
-    """What one request may take, and takes from what all requests may take together.
+    """One request's memory budget, charged against the server's total.
 
     Args:
         admission: Counts all requests.
-        max_bytes: What this one may take for its arrays.
-        held_bytes: What it holds already: its body.
+        max_bytes: How much this one may use for its arrays.
+        held_bytes: How much it holds already: its body.
     """
 
     __slots__ = ("_admission", "held_bytes")
@@ -165,10 +165,10 @@ class DecodeLimit(DecodeBudget):
         self.held_bytes = held_bytes
 
     def hold(self, size_bytes: int) -> None:
-        """Take memory besides the arrays; see ``DecodeBudget.hold``.
+        """Reserve memory besides the arrays; see ``DecodeBudget.hold``.
 
         Raises:
-            ResourceExhaustedError: The requests in work hold too much.
+            ResourceExhaustedError: The requests in flight hold too much.
         """
         self._admission.take(size_bytes, self.held_bytes)
         self.held_bytes += size_bytes
@@ -176,11 +176,11 @@ class DecodeLimit(DecodeBudget):
 
 @dataclass
 class Place:
-    """A request's place; a context that releases it.
+    """A request's slot; a context manager that releases it.
 
     Attributes:
-        admission: What gave it.
-        budget: What the request may take.
+        admission: The admission that granted it.
+        budget: The request's memory budget.
     """
 
     admission: Admission
@@ -188,7 +188,7 @@ class Place:
     _released: bool = field(default=False)
 
     def release(self) -> None:
-        """Give the place and the memory back; only the first time counts."""
+        """Release the slot and the memory; only the first call counts."""
         if not self._released:
             self._released = True
             self.admission.give_back(self.budget.held_bytes)

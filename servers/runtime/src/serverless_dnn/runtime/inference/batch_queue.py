@@ -18,16 +18,16 @@ class BatchingOptions:
     """How calls are batched.
 
     Attributes:
-        max_batch_size: The most rows of one run; with large-batch splitting, the most rows of one call.
-        batch_timeout_micros: How long a batch that is not full waits for more calls, in microseconds. With 0 it waits
-            for a free thread alone, so calls gather exactly while the engine is busy.
-        max_enqueued_batches: How many batches may wait; calls beyond are refused.
-        num_batch_threads: How many batches run at once; ``None`` takes what the engine runs at once.
-        allowed_batch_sizes: Sizes that batches are filled up to, rising; empty allows all.
+        max_batch_size: The maximum rows per run; with large-batch splitting, the maximum rows per call.
+        batch_timeout_micros: How long a partial batch waits for more calls, in microseconds. With 0 it only waits for a
+            free thread, so calls accumulate exactly while the engine is busy.
+        max_enqueued_batches: How many batches may wait; calls beyond that are rejected.
+        num_batch_threads: How many batches run at once; ``None`` uses the engine's own concurrency.
+        allowed_batch_sizes: Sizes that batches are padded to, in ascending order; empty allows all.
         pad_variable_length_inputs: Whether calls of different inner sizes run together, the smaller ones padded at
             the end of each dimension with their own first value.
-        enable_large_batch_splitting: Whether a call with more rows than one run takes is run in several.
-        max_execution_batch_size: The most rows of one run when splitting; 0 takes ``max_batch_size``.
+        enable_large_batch_splitting: Whether a call with more rows than one run allows is split into several.
+        max_execution_batch_size: The maximum rows per run when splitting; 0 means ``max_batch_size``.
     """
 
     max_batch_size: int = 1000
@@ -43,7 +43,7 @@ class BatchingOptions:
         """Check the values against each other.
 
         Raises:
-            InvalidArgumentError: They cannot hold together; says which.
+            InvalidArgumentError: They contradict each other; the message names them.
         """
         for name in ("max_batch_size", "max_enqueued_batches"):
             if getattr(self, name) < 1:
@@ -66,11 +66,11 @@ class BatchingOptions:
 
     @property
     def run_rows(self) -> int:
-        """The most rows of one run."""
+        """The maximum rows per run."""
         return self.max_execution_batch_size or self.max_batch_size
 
     def filled_up(self, rows: int) -> int:
-        """The size a batch is run at.
+        """The padded size at which a batch runs.
 
         Args:
             rows: Its rows; at most ``run_rows``.
@@ -101,10 +101,10 @@ class Batch(Generic[CallT]):
     """Calls that run together.
 
     Attributes:
-        key: What they have in common.
-        opened_ns: When the first one came.
-        parts: Their rows, in the order they came.
-        rows: How many rows that are.
+        key: Their common key.
+        opened_ns: When the first one arrived.
+        parts: Their rows, in order of arrival.
+        rows: How many rows there are in total.
     """
 
     key: Hashable
@@ -114,7 +114,7 @@ class Batch(Generic[CallT]):
 
 
 class BatchQueue(Generic[CallT]):
-    """Batches that wait, oldest first.
+    """Waiting batches, oldest first.
 
     Args:
         options: How calls are batched.
@@ -123,28 +123,28 @@ class BatchQueue(Generic[CallT]):
     def __init__(self, options: BatchingOptions) -> None:
         self._options = options
         self._waiting: deque[Batch[CallT]] = deque()
-        # The batch of a key that further calls may still join: always its last one.
+        # The batch of each key that further calls may still join: always its last one.
         self._open: dict[Hashable, Batch[CallT]] = {}
 
     def __len__(self) -> int:
-        """How many batches wait."""
+        """How many batches are waiting."""
         return len(self._waiting)
 
     def add(self, call: CallT, key: Hashable, rows: int, now_ns: int) -> int:
-        """Put a call into the open batch of its key, or into new ones; all of it or nothing.
+        """Put a call into the open batch of its key, or into new ones; either all of it or nothing.
 
         Args:
             call: The call.
-            key: Calls of one key run together.
+            key: Calls with the same key run together.
             rows: Its rows, at least 1.
-            now_ns: The time.
+            now_ns: The current time.
 
         Returns:
-            Into how many batches it went.
+            How many batches it went into.
 
         Raises:
             InvalidArgumentError: It has more rows than a call may have.
-            ResourceExhaustedError: Too many batches wait.
+            ResourceExhaustedError: Too many batches are waiting.
         """
         options = self._options
         if rows > options.max_batch_size:
@@ -174,11 +174,11 @@ class BatchQueue(Generic[CallT]):
         """Take the oldest batch that is full, closed, or has waited long enough.
 
         Args:
-            now_ns: The time.
+            now_ns: The current time.
             at_once: Take the oldest batch, ready or not.
 
         Returns:
-            The batch; ``None`` when none is ready.
+            The batch; ``None`` if none is ready.
         """
         for batch in self._waiting:
             if at_once or self._ready_ns(batch) <= now_ns:
@@ -189,7 +189,7 @@ class BatchQueue(Generic[CallT]):
         return None
 
     def next_ready_ns(self) -> int | None:
-        """When the next batch is ready; ``None`` when none waits."""
+        """When the next batch is ready; ``None`` if none is waiting."""
         return min((self._ready_ns(batch) for batch in self._waiting), default=None)
 
     def _join(self, batch: Batch[CallT], part: Part[CallT]) -> None:

@@ -1,4 +1,4 @@
-"""Dynamic batching: calls that wait at the same time run together, and each gets its own rows or its own error."""
+"""Dynamic batching: calls that wait at the same time run together, and each gets its own rows or error."""
 
 import logging
 import threading
@@ -25,7 +25,7 @@ _Arrays = Mapping[str, NDArray[Any]]
 
 @dataclass(eq=False)
 class _Call:
-    """A call that waits: what came, and, once ``done`` is set, what became of it."""
+    """A waiting call: its inputs and, once ``done`` is set, its result."""
 
     signature: Signature
     inputs: _Arrays
@@ -42,7 +42,7 @@ class _Call:
         self.started_ns = self.started_ns or now_ns
 
     def finish(self, begin: int, result: dict[str, NDArray[Any]] | Exception) -> None:
-        """Note what became of the part that begins at a row; the first error stands for the call."""
+        """Record the result of the part that begins at a row; the first error fails the whole call."""
         if isinstance(result, Exception):
             self.error = self.error or result
         else:
@@ -54,7 +54,7 @@ class _Call:
 
 
 class BatchingRunner:
-    """Runs calls in batches, on threads of its own.
+    """Runs calls in batches, on its own threads.
 
     Args:
         loaded: The model.
@@ -78,10 +78,10 @@ class BatchingRunner:
         """Run one call together with others; see ``Runner.run``.
 
         Raises:
-            InvalidArgumentError: The inputs differ in their rows, or are too many for one batch.
-            ResourceExhaustedError: Too many batches wait.
-            DeadlineExceededError: Its turn did not come in time.
-            ServingError: The engine refused or failed.
+            InvalidArgumentError: The inputs have different numbers of rows, or too many for one batch.
+            ResourceExhaustedError: Too many batches are waiting.
+            DeadlineExceededError: It did not get to run in time.
+            ServingError: The engine rejected the call or failed.
         """
         if reason := why_not_batchable(signature):
             self._tell_direct(signature, reason)
@@ -93,9 +93,9 @@ class BatchingRunner:
         with self._changed:
             retired = self._retired
             if not retired:
-                # Before a worker can see the call, which needs the lock held here.
+                # Set before a worker can see the call, which takes the lock held here.
                 call.parts_left = self._queue.add(call, self._key(call), call.rows, queued_ns)
-                # A worker for each: a call that is split must not wait for the first of its parts.
+                # One worker per part: a split call must not wait for the first of its parts.
                 self._changed.notify(call.parts_left)
         if retired:
             return self._direct.run(signature, inputs, timer, deadline)
@@ -111,7 +111,7 @@ class BatchingRunner:
         return _join(call.outputs)
 
     def retire(self) -> None:
-        """Let the threads end once the queue is empty."""
+        """Stop the threads once the queue is empty."""
         with self._changed:
             self._retired = True
             self._changed.notify_all()
@@ -131,7 +131,7 @@ class BatchingRunner:
             self._run_batch(batch)
 
     def _next_batch(self) -> Batch[_Call] | None:
-        """Wait for a batch; ``None`` when there will be none."""
+        """Wait for a batch; ``None`` if there will be no more."""
         with self._changed:
             while True:
                 now_ns = time.perf_counter_ns()
@@ -203,14 +203,14 @@ class BatchingRunner:
 
 
 def why_not_batchable(signature: Signature) -> str:
-    """Why a signature's calls cannot share a run, as far as the signature tells.
+    """Why a signature's calls cannot be batched, judging by the signature alone.
 
     Args:
         signature: The signature.
 
     Returns:
-        The reason; empty when every input and output has a free first dimension. One of unknown rank may have no rows:
-        an output that is always ``[1, 2]`` would be parted among two calls.
+        The reason; empty if every input and output has a free first dimension. A tensor of unknown rank may have no
+        rows: an output that is always ``[1, 2]`` would be split between two calls.
     """
     for spec in (*signature.inputs.values(), *signature.outputs.values()):
         if not spec.shape or spec.shape[0] is not None:
@@ -219,7 +219,7 @@ def why_not_batchable(signature: Signature) -> str:
 
 
 def _latest(deadlines: Iterable[Deadline]) -> Deadline:
-    """The deadline of a batch: that of the call that waits longest."""
+    """The deadline of a batch: the latest of its calls."""
     ends_ns = [deadline.at_ns for deadline in deadlines]
     return Deadline(None if None in ends_ns else max(end_ns for end_ns in ends_ns if end_ns is not None))
 
@@ -235,7 +235,7 @@ def _common_rows(inputs: _Arrays) -> int:
 
 
 def _stack(arrays: list[NDArray[Any]], size: int) -> NDArray[Any]:
-    """Arrays one below the other, padded to a common inner shape, and up to ``size`` rows with the last one."""
+    """Stack arrays, padded to a common inner shape, and to ``size`` rows by repeating the last row."""
     if len(arrays) == 1 and len(arrays[0]) == size:
         return arrays[0]
     inner = tuple(map(max, zip(*(array.shape[1:] for array in arrays), strict=True)))

@@ -22,14 +22,14 @@ def read_batching_parameters(path: Path | None) -> BatchingOptions:
     """Read a ``BatchingParameters`` text file, such as ``max_batch_size { value: 8 }``.
 
     Args:
-        path: The file; ``None`` keeps every default.
+        path: The file; ``None`` keeps all defaults.
 
     Returns:
-        How calls are batched; what the file leaves out keeps its default.
+        How calls are batched; fields missing from the file keep their defaults.
 
     Raises:
         NotFoundError: The file cannot be read.
-        InvalidArgumentError: It is not such a file, or its values cannot hold together.
+        InvalidArgumentError: It is not such a file, or its values contradict each other.
     """
     if path is None:
         return BatchingOptions()

@@ -1,6 +1,6 @@
 """TensorFlow Serving's Classify, Regress and MultiInference: signatures that read ``tf.Example`` rows.
 
-The rules are those of tensorflow/serving, tensorflow_serving/servables/tensorflow/{classifier,regressor,
+The rules follow tensorflow/serving, tensorflow_serving/servables/tensorflow/{classifier,regressor,
 multi_inference}.cc: one string input named ``inputs``; outputs ``classes`` and ``scores``, or ``outputs``.
 """
 
@@ -42,15 +42,15 @@ def classify(
         servable: The model.
         signature: One of its signatures.
         given: The rows.
-        timer: Takes each phase.
-        deadline: Until when each may wait and run.
+        timer: Records each phase.
+        deadline: How long the call may wait and run.
 
     Returns:
         Classes with scores for each row.
 
     Raises:
-        InvalidArgumentError: There are no rows, or the signature is none for classifying.
-        ServingError: The model refused or failed.
+        InvalidArgumentError: There are no rows, or the signature is not a classification.
+        ServingError: The model rejected the call or failed.
     """
     with timer.phase("decode"):
         _check_classification(signature)
@@ -89,18 +89,18 @@ def multi_inference(
     """Run several classifications and regressions of one model on the same rows.
 
     Args:
-        find_servable: Gives the servable that a task names.
+        find_servable: Returns the servable that a task names.
         request: The tasks and the rows.
-        timer: Takes each phase, of all tasks together.
-        deadline: Until when each may wait and run.
+        timer: Records each phase, summed over all tasks.
+        deadline: How long each task may wait and run.
 
     Returns:
         A result for each task, in their order.
 
     Raises:
-        InvalidArgumentError: There are no tasks or no rows, tasks name several models, or one signature twice.
+        InvalidArgumentError: There are no tasks or no rows, or the tasks name several models or one signature twice.
         UnimplementedError: A task is neither a classification nor a regression.
-        ServingError: A task failed; then none is answered.
+        ServingError: A task failed; the whole request then fails.
     """
     if len({task.model_spec.name for task in request.tasks}) > 1:
         raise InvalidArgumentError("All ModelSpecs in a MultiInferenceRequest must access the same model name.")
@@ -126,7 +126,7 @@ def multi_inference(
 
 
 def serialized_examples(given: example_pb2.Input) -> NDArray[Any]:
-    """The rows as the string tensor a model parses; features of the context are added to every row.
+    """The rows as the string tensor a model parses; context features are added to every row.
 
     Args:
         given: The rows.
@@ -140,7 +140,7 @@ def serialized_examples(given: example_pb2.Input) -> NDArray[Any]:
     rows = [example.SerializeToString() for example in given.example_list.examples]
     if given.WhichOneof("kind") == "example_list_with_context":
         shared = given.example_list_with_context
-        # Merged by concatenation, in which a row's own feature, being last, wins.
+        # Merged by concatenation: a row's own feature comes last and wins.
         context = shared.context.SerializeToString()
         rows = [context + example.SerializeToString() for example in shared.examples]
     if not rows:

@@ -1,20 +1,20 @@
-"""The drain: how a server stops without losing a request.
+"""Draining: how a server stops without losing a request.
 
-New requests are refused as UNAVAILABLE, which tells their senders to try another instance; those in work are answered;
-then connections are closed. A server that closed them at once would cut off what was received and not yet handed out.
+New requests are rejected as UNAVAILABLE, which tells senders to try another instance; requests in flight are answered;
+then connections are closed. Closing them at once would lose requests that were received but not yet dispatched.
 """
 
 import time
 
 from serverless_dnn.runtime.inference.admission import Admission
 
-# No request within this time means that senders know.
+# No request within this time means that senders have noticed.
 _QUIET_S = 0.1
 _LOOK_S = 0.01
 
 
 def drain(admission: Admission, grace_s: float) -> bool:
-    """Refuse new requests until those in work are answered and no more come.
+    """Reject new requests until those in flight are answered and no more arrive.
 
     Args:
         admission: Counts the requests.

@@ -1,4 +1,4 @@
-"""Check a call against its signature, run it, and pick the outputs asked for."""
+"""Check a call against its signature, run it, and select the requested outputs."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any, Protocol
@@ -16,7 +16,7 @@ _SHOWN_DIMENSIONS = 8
 
 
 class HasShape(Protocol):
-    """An array, or what will become one."""
+    """An array, or something that will become one."""
 
     @property
     def dtype(self) -> np.dtype[Any]:
@@ -44,17 +44,17 @@ def predict(
         servable: The model.
         signature: One of its signatures.
         inputs: Arrays by input name.
-        timer: Takes the time waited (``queue``) and computed (``compute``).
-        output_filter: The outputs wanted; empty means all.
-        deadline: Until when the call may wait for its turn, and run.
+        timer: Records the time spent waiting (``queue``) and computing (``compute``).
+        output_filter: The requested outputs; empty means all.
+        deadline: How long the call may wait and run.
 
     Returns:
         Arrays by output name.
 
     Raises:
-        InvalidArgumentError: Inputs or wanted outputs do not fit the signature.
-        DeadlineExceededError: Its turn did not come in time.
-        ResourceExhaustedError: Too many calls wait.
+        InvalidArgumentError: Inputs or requested outputs do not match the signature.
+        DeadlineExceededError: It did not get to run in time.
+        ResourceExhaustedError: Too many calls are waiting.
         ServingError: The engine failed.
     """
     timer.model = servable.model_name
@@ -65,31 +65,31 @@ def predict(
 
 
 def complete_inputs(signature: Signature, inputs: Mapping[str, NDArray[Any]]) -> Mapping[str, NDArray[Any]]:
-    """Check names, types and shapes, and add the signature's own values for inputs that were left out.
+    """Check names, types and shapes, and add the signature's default values for omitted inputs.
 
     Args:
-        signature: What is accepted.
-        inputs: What came.
+        signature: The signature to match.
+        inputs: The inputs received.
 
     Returns:
         An array for each of the signature's inputs.
 
     Raises:
-        InvalidArgumentError: They do not fit; the texts about names are TensorFlow Serving's.
+        InvalidArgumentError: They do not match; the messages about names are TensorFlow Serving's.
     """
     check_inputs(signature, inputs)
     return inputs if len(inputs) == len(signature.inputs) else {**signature.defaults, **inputs}
 
 
 def check_inputs(signature: Signature, inputs: Mapping[str, HasShape]) -> None:
-    """Check names, types and shapes, of arrays or of what will become arrays.
+    """Check the names, types and shapes of arrays, or of values that will become arrays.
 
     Args:
-        signature: What is accepted.
-        inputs: What came.
+        signature: The signature to match.
+        inputs: The inputs received.
 
     Raises:
-        InvalidArgumentError: They do not fit; the texts about names are TensorFlow Serving's.
+        InvalidArgumentError: They do not match; the messages about names are TensorFlow Serving's.
     """
     if inputs.keys() != signature.inputs.keys():
         _check_names(signature, inputs)
@@ -137,14 +137,14 @@ def choose_outputs(signature: Signature, output_filter: Sequence[str]) -> Sequen
     """The outputs to return.
 
     Args:
-        signature: What there is.
-        output_filter: What is wanted; empty means all.
+        signature: The signature that defines them.
+        output_filter: The requested outputs; empty means all.
 
     Returns:
         Output names.
 
     Raises:
-        InvalidArgumentError: An unknown name, or one twice; the texts are TensorFlow Serving's.
+        InvalidArgumentError: A name is unknown or repeated; the messages are TensorFlow Serving's.
     """
     seen: set[str] = set()
     for alias in output_filter:

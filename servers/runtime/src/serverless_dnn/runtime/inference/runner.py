@@ -1,4 +1,4 @@
-"""How calls reach an engine: at once when a place is free, or gathered into batches."""
+"""How calls reach an engine: directly when a slot is free, or in batches."""
 
 import queue
 import time
@@ -28,27 +28,27 @@ class Runner(Protocol):
 
         Args:
             signature: The signature.
-            inputs: An array for each of its inputs, of the type and a shape that it accepts.
-            timer: Takes the time waited (``queue``) and computed (``compute``).
-            deadline: Until when the call may wait and run.
+            inputs: An array for each of its inputs, with a type and shape it accepts.
+            timer: Records the time spent waiting (``queue``) and computing (``compute``).
+            deadline: How long the call may wait and run.
 
         Returns:
             An array for each of its outputs.
 
         Raises:
-            DeadlineExceededError: Its turn did not come in time.
-            CancelledError: Nobody waits for it any more.
-            ServingError: The engine refused or failed.
+            DeadlineExceededError: It did not get to run in time.
+            CancelledError: Its caller is no longer waiting.
+            ServingError: The engine rejected the call or failed.
         """
         ...
 
     def retire(self) -> None:
-        """No new calls are expected: give back threads. Calls that come all the same are run one by one."""
+        """Release threads, since no new calls are expected. Calls that still arrive run one at a time."""
         ...
 
 
 class DirectRunner:
-    """Runs each call alone; as many at once as the engine does well.
+    """Runs each call on its own, with the concurrency that suits the engine.
 
     Args:
         loaded: The model.
@@ -56,7 +56,7 @@ class DirectRunner:
 
     def __init__(self, loaded: LoadedModel) -> None:
         self._loaded = loaded
-        # A queue of tokens: half the time of a semaphore, which is made of Python.
+        # A queue of tokens: takes half the time of a semaphore, which is written in Python.
         self._places: queue.SimpleQueue[None] = queue.SimpleQueue()
         for _ in range(loaded.concurrency):
             self._places.put(None)
@@ -86,4 +86,4 @@ class DirectRunner:
             self._places.put(None)
 
     def retire(self) -> None:
-        """Nothing to give back."""
+        """Nothing to release."""

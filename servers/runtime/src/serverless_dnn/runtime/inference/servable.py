@@ -47,7 +47,7 @@ class Servable:
 
 
 def servable_spec(servable: Servable, signature_name: str = "") -> model_spec_pb2.ModelSpec:
-    """Names a servable in a response: the version is always set, a label never (TensorFlow Serving).
+    """The ModelSpec for a response: the version is always set, a label never (as in TensorFlow Serving).
 
     Args:
         servable: The model.

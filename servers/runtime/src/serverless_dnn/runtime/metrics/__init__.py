@@ -1,1 +1,1 @@
-"""What the server did, for Prometheus."""
+"""Metrics for Prometheus and traces for OpenTelemetry."""

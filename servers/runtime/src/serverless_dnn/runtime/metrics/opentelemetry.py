@@ -1,4 +1,4 @@
-"""OpenTelemetry traces of calls, through its own libraries and configured by its own variables (``OTEL_...``)."""
+"""OpenTelemetry traces of calls, using its own libraries and its own environment variables (``OTEL_...``)."""
 
 from typing import Any
 
@@ -9,7 +9,7 @@ from opentelemetry.sdk.trace.export import BatchSpanProcessor
 
 
 def trace_interceptor() -> Any:
-    """Set up the export of traces and make the interceptor that records a span a call.
+    """Set up trace export and make the interceptor that records one span per call.
 
     Returns:
         The interceptor; spans go to the OTLP endpoint that ``OTEL_EXPORTER_OTLP_ENDPOINT`` names.

@@ -1,4 +1,4 @@
-"""What the server did, for Prometheus: requests by outcome, and the time of every phase."""
+"""Prometheus metrics: requests by outcome, and the duration of every phase."""
 
 from prometheus_client import CollectorRegistry, Counter, Histogram, start_http_server
 from prometheus_client.exposition import CONTENT_TYPE_LATEST, generate_latest
@@ -9,7 +9,7 @@ from serverless_dnn.runtime.listening import cannot_listen
 from serverless_dnn.runtime.metrics.tensorflow_serving import TensorFlowServingMetrics
 from serverless_dnn.runtime.timing import PhaseTimer
 
-# From a null model's tens of microseconds to a large model's seconds.
+# From tens of microseconds for a null model to seconds for a large one.
 _BUCKETS_S = (1e-5, 3e-5, 1e-4, 3e-4, 1e-3, 3e-3, 0.01, 0.03, 0.1, 0.3, 1, 3, 10, 30)
 
 
@@ -17,7 +17,7 @@ class Metrics:
     """The metrics of one server.
 
     Args:
-        tensorflow_serving: Show TensorFlow Serving's metrics too, under its names.
+        tensorflow_serving: Expose TensorFlow Serving's metrics too, under its names.
     """
 
     def __init__(self, *, tensorflow_serving: bool = False) -> None:
@@ -29,7 +29,7 @@ class Metrics:
         )
         self._phases = Histogram(
             "sdnn_phase_seconds",
-            "Time of a request's phases; total is from its arrival to its answer.",
+            "Duration of a request's phases; total is from arrival to response.",
             ("model", "phase"),
             buckets=_BUCKETS_S,
             registry=self._registry,
@@ -40,9 +40,9 @@ class Metrics:
         """Count a request.
 
         Args:
-            method: Such as ``Predict``, or ``REST``.
-            status: Such as ``OK`` or ``INVALID_ARGUMENT``.
-            timer: Its timer.
+            method: For example ``Predict``, or ``REST``.
+            status: For example ``OK`` or ``INVALID_ARGUMENT``.
+            timer: The request's timer.
         """
         self._requests.labels(method, timer.model, status).inc()
         for phase, dur_ns in timer.phases_ns.items():
@@ -52,21 +52,21 @@ class Metrics:
             self._tensorflow_serving.observe(method, status, timer)
 
     def page(self) -> tuple[str, bytes]:
-        """The metrics in Prometheus' text form: content type and body."""
+        """The metrics in Prometheus' text format: content type and body."""
         return CONTENT_TYPE_LATEST, generate_latest(self._registry)
 
     def listen(self, host: str, port: int) -> int:
-        """Serve the page at ``/metrics`` on a port of its own, in a thread.
+        """Serve the metrics at ``/metrics`` on a separate port, in a thread.
 
         Args:
             host: The address.
-            port: The port; 0 takes any free one.
+            port: The port; 0 picks any free one.
 
         Returns:
             The port listened on.
 
         Raises:
-            UnavailableError: The host is not known or not this machine's, or the port is taken.
+            UnavailableError: The host is unknown or not this machine, or the port is in use.
         """
         try:
             server, _ = start_http_server(port, host, self._registry)

@@ -1,7 +1,7 @@
-"""The metrics of TensorFlow Serving that its dashboards read, under its names, for ``sdnn-model-server``.
+"""TensorFlow Serving's metrics, under its names so that its dashboards work, for ``sdnn-model-server``.
 
 Names, labels and units are those of tensorflow/serving (servables/tensorflow/util.cc, util/prometheus_exporter.cc),
-which turns every character that Prometheus has no place for into a colon.
+which turns every character that Prometheus does not allow into a colon.
 """
 
 import threading
@@ -16,7 +16,7 @@ from serverless_dnn.runtime.timing import PhaseTimer
 
 _PREFIX = ":tensorflow:serving:"
 _METHODS = frozenset({"Predict", "Classify", "Regress", "MultiInference"})
-# Microseconds, rising by 1.8 from 10 as TensorFlow Serving's do.
+# Microseconds, growing by a factor of 1.8 from 10, as in TensorFlow Serving.
 _BUCKETS_US = tuple(10 * 1.8**number for number in range(33))
 
 
@@ -24,7 +24,7 @@ class TensorFlowServingMetrics(Collector):
     """Requests by outcome, and their latency.
 
     Args:
-        registry: Shows them on its page.
+        registry: The registry that exposes them.
     """
 
     def __init__(self, registry: CollectorRegistry) -> None:
@@ -46,12 +46,12 @@ class TensorFlowServingMetrics(Collector):
         registry.register(self)
 
     def observe(self, method: str, status: str, timer: PhaseTimer) -> None:
-        """Count a request; calls that ask nothing of a model do not count.
+        """Count a request; calls that do not run a model are not counted.
 
         Args:
-            method: Such as ``Predict``, or ``REST``.
-            status: Such as ``OK``.
-            timer: Its timer.
+            method: For example ``Predict``, or ``REST``.
+            status: For example ``OK``.
+            timer: The request's timer.
         """
         api = timer.method or method
         if api not in _METHODS:
@@ -66,7 +66,7 @@ class TensorFlowServingMetrics(Collector):
             self._runtime_latency.labels(timer.model, api, "sdnn").observe(compute_ns / 1e3)
 
     def collect(self) -> Iterator[Metric]:
-        """The count, whose name does not end as this library's own counters must; see ``Collector``."""
+        """The request count, whose name lacks the suffix this library requires of counters; see ``Collector``."""
         name = f"{_PREFIX}request_count"
         metric = Metric(name, "The total number of requests.", "unknown")
         with self._lock:

@@ -1,1 +1,1 @@
-"""The models a server holds: which, from where, in which versions, loaded and kept up to date."""
+"""A server's models: which to serve, from where and in which versions, and how they are loaded and updated."""

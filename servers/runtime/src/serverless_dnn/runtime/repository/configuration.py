@@ -1,4 +1,4 @@
-"""Which models and which of their versions a server holds: TensorFlow Serving's ``ModelServerConfig``.
+"""Which models and versions a server serves: TensorFlow Serving's ``ModelServerConfig``.
 
 https://github.com/tensorflow/serving/blob/master/tensorflow_serving/g3doc/serving_config.md
 """
@@ -17,13 +17,13 @@ from serverless_dnn.runtime.settings import ServerSettings
 
 
 class VersionPolicy(Protocol):
-    """Says which of the versions on disk are served."""
+    """Decides which of the versions on disk are served."""
 
     def choose(self, on_disk: Iterable[int]) -> set[int]:
         """The versions to serve.
 
         Args:
-            on_disk: The versions there are.
+            on_disk: The versions that exist.
 
         Returns:
             Some of them.
@@ -33,7 +33,7 @@ class VersionPolicy(Protocol):
 
 @dataclass(frozen=True)
 class Latest:
-    """The newest few.
+    """The newest versions.
 
     Attributes:
         count: How many.
@@ -57,7 +57,7 @@ class AllVersions:
 
 @dataclass(frozen=True)
 class Specific:
-    """Just these, as far as they are on disk.
+    """Only the given versions, if they are on disk.
 
     Attributes:
         versions: Their numbers.
@@ -88,7 +88,7 @@ class ModelConfig:
 
 
 def wanted_models(settings: ServerSettings) -> list[ModelConfig]:
-    """The models a server's settings name.
+    """The models named by a server's settings.
 
     Args:
         settings: The settings.
@@ -97,7 +97,7 @@ def wanted_models(settings: ServerSettings) -> list[ModelConfig]:
         The models of the model config file, or those found at the base path.
 
     Raises:
-        ServingError: There is none, or the file is wrong.
+        ServingError: There are none, or the file is wrong.
     """
     if settings.model_config_file is not None:
         return read_model_config_file(settings.model_config_file)
@@ -116,7 +116,7 @@ def read_model_config_file(path: Path) -> list[ModelConfig]:
 
     Raises:
         NotFoundError: The file cannot be read.
-        InvalidArgumentError: It is not such a file, or asks for what this server does not do.
+        InvalidArgumentError: It is not such a file, or asks for something this server does not support.
     """
     try:
         text = path.read_text(encoding="utf-8")
@@ -154,19 +154,19 @@ def model_configs(config: model_config_pb2.ModelServerConfig) -> list[ModelConfi
 
 
 def check_allowed(configs: Iterable[ModelConfig], folders: Sequence[Path]) -> None:
-    """Refuse a caller's configuration that reaches out of the folders it may name.
+    """Reject a caller's configuration that names models outside the allowed folders.
 
     Args:
         configs: The models.
-        folders: Models may lie below these.
+        folders: The folders below which models are allowed.
 
     Raises:
-        PermissionDeniedError: One lies elsewhere, or there are no such folders.
+        PermissionDeniedError: A model is elsewhere, or there are no such folders.
     """
     if not folders:
-        raise PermissionDeniedError("this server takes no new configuration: its operator gave no --reload-folder")
+        raise PermissionDeniedError("this server accepts no new configuration: its operator gave no --reload-folder")
     for config in configs:
-        # Resolved, so that neither .. nor a symbolic link leads out.
+        # Resolved, so that neither .. nor a symbolic link escapes.
         if not any(config.base_path.resolve().is_relative_to(folder.resolve()) for folder in folders):
             raise PermissionDeniedError(
                 f"model {config.name}: {config.base_path} is in none of the folders that a new configuration may name"

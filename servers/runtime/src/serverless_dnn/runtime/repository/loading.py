@@ -22,17 +22,17 @@ _log = logging.getLogger(__name__)
 
 
 def start_repository(settings: ServerSettings, instance: Instance) -> ModelRepository:
-    """Find and load the models, and go on looking for new versions if the settings say so.
+    """Find and load the models, and start polling for new versions if the settings enable it.
 
     Args:
-        settings: Where they are and how to run them.
-        instance: Takes the time spent.
+        settings: Where the models are and how to run them.
+        instance: Records the time spent.
 
     Returns:
-        The repository, ready to answer.
+        The repository, ready to serve.
 
     Raises:
-        ServingError: There is no model, or one cannot be loaded.
+        ServingError: There is no model, or one of them cannot be loaded.
     """
     repository = ModelRepository(
         make_loader(settings, instance),
@@ -48,11 +48,11 @@ def start_repository(settings: ServerSettings, instance: Instance) -> ModelRepos
 
 
 def make_loader(settings: ServerSettings, instance: Instance) -> Loader:
-    """What loads a version of a model: checks its files, chooses its engine, and warms it up.
+    """The function that loads a model version: checks its files, selects its engine, and warms it up.
 
     Args:
         settings: How to run models.
-        instance: Takes the time spent.
+        instance: Records the time spent.
 
     Returns:
         The function; it raises a ServingError for a version that cannot be served.
@@ -91,7 +91,7 @@ def make_loader(settings: ServerSettings, instance: Instance) -> Loader:
 
 
 def _check_memory(folder: Path) -> None:
-    """Refuse what cannot fit, rather than be killed by the system without a word."""
+    """Reject a model that cannot fit, rather than be silently OOM-killed."""
     needed, limit = size_bytes(folder), memory_limit()
     if needed > limit:
         raise ResourceExhaustedError(

@@ -1,4 +1,4 @@
-"""What a server tells about its models: GetModelStatus and GetModelMetadata, for gRPC and REST alike."""
+"""Information about a server's models: GetModelStatus and GetModelMetadata, for both gRPC and REST."""
 
 from collections.abc import Sequence
 
@@ -10,16 +10,16 @@ from serverless_dnn.runtime.inference.servable import Servable, servable_spec
 from serverless_dnn.runtime.repository.model_repository import ModelRepository
 
 SIGNATURE_FIELD = "signature_def"
-# The name under which TensorFlow Serving's clients unpack it.
+# The type name by which TensorFlow Serving's clients unpack it.
 _SIGNATURE_MAP_URL = "type.googleapis.com/tensorflow.serving.SignatureDefMap"
 
 
 def find_servable(repository: ModelRepository, spec: model_spec_pb2.ModelSpec) -> Servable:
-    """The servable a message names.
+    """The servable named by a message.
 
     Args:
         repository: The models.
-        spec: A model, and perhaps a version or a label.
+        spec: A model, and optionally a version or a label.
 
     Returns:
         The servable.
@@ -39,14 +39,14 @@ def model_status(
     Args:
         repository: The models.
         name: The model.
-        version: One version; ``None`` tells of all.
+        version: One version; ``None`` means all.
 
     Returns:
         The states, newest version first.
 
     Raises:
-        InvalidArgumentError: No name.
-        NotFoundError: No such model or version; the texts are TensorFlow Serving's.
+        InvalidArgumentError: The name is empty.
+        NotFoundError: There is no such model or version; the messages are TensorFlow Serving's.
     """
     if not name:
         raise InvalidArgumentError("ModelSpec has no name specified.")
@@ -70,7 +70,7 @@ def model_status(
 
 
 def signature_map(servable: Servable) -> signature_pb2.SignatureDefMap:
-    """A model's signatures as a message; values for absent inputs are left out, as TensorFlow Serving does.
+    """A model's signatures as a message, without default input values, as in TensorFlow Serving.
 
     Args:
         servable: The model.
@@ -90,13 +90,13 @@ def model_metadata(servable: Servable, fields: Sequence[str]) -> model_metadata_
 
     Args:
         servable: The model.
-        fields: What is wanted; ``signature_def`` is all there is.
+        fields: The requested fields; only ``signature_def`` exists.
 
     Returns:
         The message.
 
     Raises:
-        InvalidArgumentError: No field, or another one; the texts are TensorFlow Serving's.
+        InvalidArgumentError: No field, or an unknown one; the messages are TensorFlow Serving's.
     """
     if not fields:
         raise InvalidArgumentError("GetModelMetadataRequest must specify at least one metadata_field")

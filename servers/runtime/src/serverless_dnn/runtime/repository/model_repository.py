@@ -1,8 +1,8 @@
-"""The models a server holds: loads the versions their policies ask for, and replaces them without dropping a call.
+"""The models a server holds: loads the versions their policies select, and swaps them without dropping a call.
 
-A change is planned, loaded aside, checked, and only then swapped in, all models and labels at once; one that fails
-leaves everything as it was. A version that goes is only taken out of the table of those that are found: calls that
-found it before keep it, and with the last of them the engine gives its memory back.
+A change is planned, loaded in the background, checked, and only then swapped in, all models and labels at once; a
+change that fails leaves everything unchanged. A version being retired is only removed from the lookup table: calls that
+already hold it keep it, and the engine frees its memory with the last of them.
 """
 
 import logging
@@ -27,17 +27,17 @@ from serverless_dnn.runtime.saved_model.model_folder import list_versions
 
 _log = logging.getLogger(__name__)
 
-# Makes a servable of a model's name, version and folder.
+# Makes a servable from a model's name, version and folder.
 Loader = Callable[[str, int, Path], Servable]
 _Versions = Mapping[int, Servable]
 
 
 @dataclass(frozen=True)
 class _View:
-    """What callers find; replaced as a whole and never changed, so that they need no lock.
+    """What callers look up; replaced as a whole and never mutated, so that reads need no lock.
 
     Attributes:
-        servables: By name, in its order, and by version, newest first.
+        servables: By name, in sorted order, and by version, newest first.
         labels: Versions by name and label.
     """
 
@@ -47,11 +47,11 @@ class _View:
 
 @dataclass(frozen=True)
 class _Planned:
-    """What a model shall be served with.
+    """The planned versions of a model.
 
     Attributes:
         versions: The versions.
-        error: Why the newest version that is wanted and not among them cannot be had.
+        error: Why the newest requested version missing from them could not be loaded.
     """
 
     versions: _Versions
@@ -62,9 +62,9 @@ class ModelRepository:
     """The models a server holds.
 
     Args:
-        load: Makes a servable, warmed up.
-        max_load_retries: How often the files of a version that failed to load are tried again, once a refresh.
-        labels_may_wait: Whether a label may stand for a version that is not there (yet).
+        load: Loads and warms up a servable.
+        max_load_retries: How many times a version that failed to load is retried, once per refresh.
+        labels_may_wait: Whether a label may refer to a version that is not (yet) available.
     """
 
     def __init__(self, load: Loader, *, max_load_retries: int = 5, labels_may_wait: bool = False) -> None:
@@ -78,15 +78,15 @@ class ModelRepository:
         self._view = _View()
 
     def configure(self, configs: Iterable[ModelConfig]) -> None:
-        """Hold these models and no others; or, when one of them cannot be held, exactly those of before.
+        """Serve exactly these models; if one of them cannot be served, keep the previous configuration.
 
         Args:
             configs: The models.
 
         Raises:
             NotFoundError: A model has no version to serve.
-            FailedPreconditionError: A label stands for a version that is not there.
-            ServingError: A version of a model that is new, or lies elsewhere now, cannot be loaded.
+            FailedPreconditionError: A label refers to a version that is not available.
+            ServingError: A version of a model that is new or has moved cannot be loaded.
         """
         wanted = {config.name: config for config in configs}
         with self._changing:
@@ -103,18 +103,18 @@ class ModelRepository:
             self._swap(plan)
 
     def refresh(self) -> None:
-        """Look at the disk and serve what the policies now ask for: load first, unload then.
+        """Rescan the disk and serve what the policies now select, loading before unloading.
 
-        A version that cannot be loaded is logged and told by ``status``; it never takes the place of one that can.
+        A version that cannot be loaded is logged and reported by ``status``; it never replaces one that can.
         """
         with self._changing:
             self._swap({name: self._plan(config, {}) for name, config in self._configs.items()})
 
     def subscribe(self, listener: Callable[[], object]) -> None:
-        """Be told after the served models changed.
+        """Register a listener for changes to the served models.
 
         Args:
-            listener: Called in the thread that changed them; must return at once.
+            listener: Called after a change, in the thread that made it; must return quickly.
         """
         self._listeners.append(listener)
 
@@ -123,19 +123,19 @@ class ModelRepository:
         return [servable for versions in self._view.servables.values() for servable in versions.values()]
 
     def get(self, name: str, version: int | None = None, label: str | None = None) -> Servable:
-        """The servable a request is for.
+        """The servable for a request.
 
         Args:
             name: The model's name.
-            version: Its version; ``None`` takes the newest.
-            label: A label that stands for a version.
+            version: Its version; ``None`` means the newest.
+            label: A label that refers to a version.
 
         Returns:
             The servable.
 
         Raises:
-            InvalidArgumentError: No name, or an unknown label.
-            NotFoundError: No such model or version.
+            InvalidArgumentError: The name is empty, or the label is unknown.
+            NotFoundError: There is no such model or version.
         """
         view = self._view
         if not name:
@@ -153,7 +153,7 @@ class ModelRepository:
         raise NotFoundError(f"Servable not found for request: {wanted}")
 
     def status(self, name: str) -> list[VersionStatus]:
-        """What is known of a model's versions, newest first; empty for a model that never was.
+        """The status of a model's versions, newest first; empty for an unknown model.
 
         Args:
             name: The model.
@@ -161,13 +161,13 @@ class ModelRepository:
         return self._states.of(name)
 
     def close(self) -> None:
-        """Hold no model any more."""
+        """Unload all models."""
         self.configure(())
 
     def _plan(self, config: ModelConfig, loaded: dict[tuple[str, int], Servable]) -> "_Planned":
-        """The versions a model shall be served with: those its policy asks for, loaded where they are not yet.
+        """Plan the versions of a model: those its policy selects, loaded if they are not yet.
 
-        What was loaded is added to ``loaded``. Where none of them can be had, those of before go on.
+        Newly loaded versions are added to ``loaded``. If none of them can be loaded, the current ones stay.
         """
         held = self._view.servables.get(config.name, {})
         before = self._configs.get(config.name)
@@ -175,7 +175,7 @@ class ModelRepository:
         try:
             folders = list_versions(config.base_path)
         except NotFoundError as unreadable:
-            # No reason to stop serving what is in memory, unless another folder is asked for.
+            # No reason to stop serving what is in memory, unless a different folder is configured.
             _log.warning("cannot look for versions", extra={"model": config.name, "error": str(unreadable)})
             return _Planned(going_on, unreadable)
         self._states.forget_failures(config.name, folders)
@@ -198,7 +198,7 @@ class ModelRepository:
     def _check(self, config: ModelConfig, planned: "_Planned") -> None:
         before = self._configs.get(config.name)
         is_changed = before is None or (before.base_path, before.policy) != (config.base_path, config.policy)
-        # At the start a version that can be served is enough; a change must not make anything worse.
+        # At startup one servable version is enough; a later change must not make anything worse.
         if planned.error is not None and (not planned.versions or (self._configs and is_changed)):
             raise planned.error
         if not planned.versions:
@@ -214,7 +214,7 @@ class ModelRepository:
                 )
 
     def _take_back(self, loaded: Mapping[tuple[str, int], Servable], known: Mapping[str, list[VersionStatus]]) -> None:
-        """Forget what a refused change has loaded, and what it told of it."""
+        """Discard what a rejected change has loaded, and the statuses it reported."""
         for servable in loaded.values():
             servable.runner.retire()
         for name, before in known.items():
@@ -236,8 +236,8 @@ class ModelRepository:
             error = refused
         except MemoryError:
             error = ResourceExhaustedError(f"there is not enough memory to load {folder}")
-        except Exception:  # noqa: BLE001 - whatever it was, the other models must go on being served
-            _log.exception("loading a model failed through a fault of this server")
+        except Exception:  # noqa: BLE001 - whatever it was, the other models must stay available
+            _log.exception("loading a model failed because of a bug in this server")
             error = InternalError(f"cannot load {name}: the server's log has the details")
         else:
             extra = {"model": name, "model_version": version, "engine": asdict(servable.engine)}
@@ -248,7 +248,7 @@ class ModelRepository:
         return None
 
     def _swap(self, plan: Mapping[str, _Planned]) -> None:
-        """Serve these from now on, with their labels, and let go what is not among them."""
+        """Serve these versions and labels from now on, and release all others."""
         before = self._view
         self._view = _View(
             {name: _newest_first(plan[name].versions) for name in sorted(plan) if plan[name].versions},

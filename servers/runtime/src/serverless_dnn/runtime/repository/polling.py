@@ -1,4 +1,4 @@
-"""Look for new versions and new models while a server runs."""
+"""Poll for new versions and new models while a server runs."""
 
 import logging
 import threading
@@ -13,19 +13,19 @@ _log = logging.getLogger(__name__)
 
 
 def start_polling(repository: ModelRepository, settings: ServerSettings, configured: list[ModelConfig]) -> None:
-    """Look for new versions and new models, in a thread, for as long as the process lives.
+    """Poll for new versions and new models in a thread for as long as the process lives.
 
     Args:
-        repository: Takes what is found.
-        settings: Where to look, and how often.
-        configured: The models that the repository holds.
+        repository: The repository to update.
+        settings: Where to look and how often.
+        configured: The models the repository currently holds.
     """
     poller = _Poller(repository, settings, configured)
     threading.Thread(target=poller.run, name="poll", daemon=True).start()
 
 
 class _Poller:
-    """Looks at the configuration and at the versions on disk, whatever it finds there."""
+    """Polls the configuration and the versions on disk, and survives whatever it finds there."""
 
     def __init__(self, repository: ModelRepository, settings: ServerSettings, configured: list[ModelConfig]) -> None:
         self._repository = repository
@@ -35,22 +35,22 @@ class _Poller:
         self._refusals = 0
 
     def run(self) -> None:
-        """Look, and wait, forever."""
+        """Wait and poll, forever."""
         never = threading.Event()
         while not never.wait(self._settings.poll_wait_s):
             try:
                 self._look()
             except ServingError as error:
-                _log.warning("the models stay as they are", extra={"error": str(error)})
-            except Exception:  # noqa: BLE001 - whatever it was, the next look may find better
-                _log.exception("looking for models failed through a fault of this server: the models stay as they are")
+                _log.warning("keeping the current models", extra={"error": str(error)})
+            except Exception:  # noqa: BLE001 - whatever it was, the next poll may succeed
+                _log.exception("polling failed because of a bug in this server: keeping the current models")
 
     def _look(self) -> None:
         self._repository.refresh()
         wanted = wanted_models(self._settings) if self._settings.poll_config else self._configured
         if wanted == self._configured:
             return
-        # What was refused may be taken once its files are there; the same files are not tried for ever.
+        # A rejected configuration may be accepted once its files are there; the same files are not retried forever.
         attempt = (wanted, [fingerprint(config.base_path) for config in wanted])
         if attempt != self._refused:
             self._refused, self._refusals = attempt, 0

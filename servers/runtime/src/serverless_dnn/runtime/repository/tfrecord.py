@@ -1,4 +1,4 @@
-"""Records of a TFRecord file, each checked against its checksums (tensorflow/core/lib/io/record_writer.h)."""
+"""The records of a TFRecord file, each verified against its checksums (tensorflow/core/lib/io/record_writer.h)."""
 
 import struct
 from collections.abc import Iterator
@@ -10,7 +10,7 @@ from serverless_dnn.runtime.errors import DataLossError
 
 _LENGTH = struct.Struct("<Q")
 _CHECKSUM = struct.Struct("<I")
-# What TensorFlow adds, so that the checksum of a checksum is not trivial.
+# Added by TensorFlow so that the checksum of a checksum is not trivial.
 _MASK_DELTA = 0xA282EAD8
 
 
@@ -25,7 +25,7 @@ def read_records(path: Path, max_record_bytes: int) -> Iterator[bytes]:
         Each record's bytes.
 
     Raises:
-        DataLossError: The file is damaged, cut short, or no TFRecord file.
+        DataLossError: The file is damaged, truncated, or not a TFRecord file.
     """
     with path.open("rb") as file:
         while length_bytes := file.read(_LENGTH.size):
@@ -37,7 +37,7 @@ def read_records(path: Path, max_record_bytes: int) -> Iterator[bytes]:
                 raise DataLossError(f"{path} holds a record of {length} bytes, more than the {max_record_bytes} read")
             record = file.read(length)
             if not _is_right(record, file.read(_CHECKSUM.size)):
-                raise DataLossError(f"{path} is damaged or cut short: the bytes of a record are wrong")
+                raise DataLossError(f"{path} is damaged or truncated: the bytes of a record are wrong")
             yield record
 
 

@@ -1,4 +1,4 @@
-"""What is known of a model's versions: their states, why one could not be loaded, and whether to try it again."""
+"""The status of a model's versions: their states, load errors, and whether to retry them."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
@@ -11,7 +11,7 @@ from serverless_dnn.runtime.saved_model.model_folder import fingerprint
 
 
 class State(IntEnum):
-    """A version's state; numbers are those of TensorFlow Serving's ModelVersionStatus."""
+    """A version's state, with the numbers of TensorFlow Serving's ModelVersionStatus."""
 
     START = 10
     LOADING = 20
@@ -22,14 +22,14 @@ class State(IntEnum):
 
 @dataclass(frozen=True)
 class VersionStatus:
-    """What is known of a version.
+    """The status of a version.
 
     Attributes:
         version: Its number.
         state: Its state.
         error: Why it could not be loaded.
-        failures: How often loading these files failed.
-        tried: Stands for the files that failed, and where they lie.
+        failures: How many times loading these files failed.
+        tried: Identifies the files that failed, and their folder.
     """
 
     version: int
@@ -40,15 +40,15 @@ class VersionStatus:
 
 
 class VersionStates:
-    """The states of all versions of all models; any thread may ask."""
+    """The states of all versions of all models; thread-safe."""
 
     def __init__(self) -> None:
-        # A version's memory may be given back, and told here, in the middle of anything.
+        # Reentrant: a version may be garbage-collected, and reported here, in the middle of anything.
         self._lock = RLock()
         self._states: dict[str, dict[int, VersionStatus]] = {}
 
     def of(self, model: str) -> list[VersionStatus]:
-        """What is known of a model's versions, newest first; empty for a model that never was.
+        """The status of a model's versions, newest first; empty for an unknown model.
 
         Args:
             model: Its name.
@@ -57,16 +57,16 @@ class VersionStates:
             return sorted(self._states.get(model, {}).values(), key=lambda status: -status.version)
 
     def get(self, model: str, version: int) -> VersionStatus | None:
-        """What is known of a version; ``None`` when nothing is."""
+        """The status of a version; ``None`` if it is unknown."""
         with self._lock:
             return self._states.get(model, {}).get(version)
 
     def set(self, model: str, version: int, state: State) -> None:
-        """Note a version's state."""
+        """Set a version's state."""
         self.put(model, version, VersionStatus(version, state))
 
     def put(self, model: str, version: int, status: VersionStatus | None) -> None:
-        """Note what is known of a version; ``None`` forgets it."""
+        """Set a version's status; ``None`` forgets it."""
         with self._lock:
             if status is not None:
                 self._states.setdefault(model, {})[version] = status
@@ -77,7 +77,7 @@ class VersionStates:
                 self._states.pop(model, None)
 
     def unloaded(self, model: str, version: int) -> None:
-        """Note that a version's memory is given back, unless the version has come back meanwhile."""
+        """Note that a version's memory has been freed, unless the version has been loaded again meanwhile."""
         with self._lock:
             status = self._states.get(model, {}).get(version)
             if status is not None and status.state is State.UNLOADING:
@@ -90,10 +90,10 @@ class VersionStates:
             model: The model.
             version: The version.
             folder: Its folder.
-            before: What was known before loading began.
-            error: Why.
+            before: The status before loading began.
+            error: The error.
         """
-        # Its traceback would keep what was loaded meanwhile.
+        # Its traceback would keep alive whatever had been loaded by then.
         error = error.with_traceback(None)
         error.__cause__ = error.__context__ = None
         tried = _tried(folder)
@@ -101,13 +101,13 @@ class VersionStates:
         self.put(model, version, VersionStatus(version, State.END, error, failures, tried))
 
     def may_try(self, model: str, version: int, folder: Path, max_retries: int) -> bool:
-        """Whether a version may be loaded: not when these very files failed too often.
+        """Whether a version may be loaded: not if these very files have failed too often.
 
         Args:
             model: The model.
             version: The version.
             folder: Its folder.
-            max_retries: How often the same files are tried again.
+            max_retries: How many times the same files are retried.
         """
         known = self.get(model, version)
         if known is None or known.error is None or known.failures <= max_retries:
@@ -115,7 +115,7 @@ class VersionStates:
         return known.tried != _tried(folder)
 
     def forget_failures(self, model: str, on_disk: Iterable[int]) -> None:
-        """Forget versions that never were loaded and are gone from the disk.
+        """Forget versions that failed to load and are gone from the disk.
 
         Args:
             model: The model.

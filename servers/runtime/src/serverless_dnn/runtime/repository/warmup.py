@@ -1,4 +1,4 @@
-"""Warm-up requests that lie beside a model, as TensorFlow Serving keeps them.
+"""Warm-up requests bundled with a model, in TensorFlow Serving's layout.
 
 ``assets.extra/tf_serving_warmup_requests`` is a TFRecord file of PredictionLog messages
 (https://www.tensorflow.org/tfx/serving/saved_model_warmup).
@@ -22,24 +22,24 @@ from serverless_dnn.runtime.timing import PhaseTimer
 
 _log = logging.getLogger(__name__)
 WARMUP_FILE = Path("assets.extra") / "tf_serving_warmup_requests"
-# TensorFlow Serving's own limit.
+# TensorFlow Serving's limit.
 _MAX_RECORDS = 1000
 _MAX_RECORD_BYTES = 256 << 20
 
 
 def warm_up(servable: Servable, version_folder: Path) -> int:
-    """Send a model its warm-up requests.
+    """Run a model's warm-up requests.
 
     Args:
         servable: The model.
         version_folder: Its folder.
 
     Returns:
-        How many were sent; 0 when there is no file.
+        How many were sent; 0 if there is no file.
 
     Raises:
         DataLossError: The file is damaged, or holds too many records.
-        ServingError: The model refuses a request; TensorFlow Serving does not serve such a model either.
+        ServingError: The model rejects a request; TensorFlow Serving does not serve such a model either.
     """
     count = 0
     for signature_name, inputs in warmup_requests(version_folder):
@@ -55,7 +55,7 @@ def warmup_requests(version_folder: Path) -> Iterator[tuple[str, dict[str, NDArr
         version_folder: The model's folder.
 
     Yields:
-        A signature's name, empty for the default one, and an array for each input given.
+        A signature's name, empty for the default one, and an array for each input in the request.
 
     Raises:
         DataLossError: The file is damaged, or holds too many records.
@@ -64,7 +64,7 @@ def warmup_requests(version_folder: Path) -> Iterator[tuple[str, dict[str, NDArr
     path = version_folder / WARMUP_FILE
     if not path.is_file():
         return
-    # Here, because few models have such a file.
+    # Imported here because few models have such a file.
     from serverless_dnn.runtime.repository.tfrecord import read_records
 
     for number, record in enumerate(read_records(path, _MAX_RECORD_BYTES), 1):
@@ -76,7 +76,7 @@ def warmup_requests(version_folder: Path) -> Iterator[tuple[str, dict[str, NDArr
             raise DataLossError(f"{path}: record {number} is not a PredictionLog: {error}") from None
         if log.WhichOneof("log_type") != "predict_log":
             _log.warning(
-                "a warm-up record is not a Predict call: left out", extra={"path": str(path), "record": number}
+                "skipping a warm-up record that is not a Predict call", extra={"path": str(path), "record": number}
             )
             continue
         body = log.predict_log.request.SerializeToString()

@@ -1,1 +1,1 @@
-"""The gRPC server: its services, and what every call needs."""
+"""The gRPC server: its services, and the handling common to all calls."""

@@ -1,7 +1,7 @@
-"""What every unary call over ``grpc.aio`` goes through: admission, a thread, its deadline, its timing and its status.
+"""Admission, threading, deadlines, timing and status codes for unary ``grpc.aio`` calls.
 
-Messages arrive and leave as bytes, so that parsing and printing them is timed and happens with the prediction, in a
-worker thread: the event loop only moves bytes, and answers probes whatever the threads do.
+Messages arrive and leave as bytes, so that parsing and serialising them is timed and happens with the prediction, in a
+worker thread: the event loop only moves bytes, and keeps answering probes however busy the threads are.
 """
 
 import asyncio
@@ -24,21 +24,21 @@ from serverless_dnn.runtime.rpc.worker_threads import WorkerThreads
 from serverless_dnn.runtime.timing import Instance, PhaseTimer
 
 _log = logging.getLogger(__name__)
-# TensorFlow Serving cuts longer messages (tensorflow_serving/util/.../grpc_status_util).
+# TensorFlow Serving truncates longer messages (tensorflow_serving/util/.../grpc_status_util).
 _MAX_MESSAGE_CHARACTERS = 1024
-# What is answered on the event loop is read there too.
+# Requests answered on the event loop are parsed there too.
 _MAX_AT_ONCE_BYTES = 1 << 16
 _CODES = {code.value[0]: code for code in grpc.StatusCode}
 
 
 @dataclass(frozen=True)
 class Call:
-    """What the work on one call needs beside the request.
+    """What handling a call needs besides the request.
 
     Attributes:
-        timer: Takes each phase, and the model's name.
+        timer: Records each phase, and the model's name.
         deadline: Until when the caller waits.
-        budget: What the request may take.
+        budget: How much memory the request may use.
     """
 
     timer: PhaseTimer
@@ -46,25 +46,25 @@ class Call:
     budget: DecodeBudget
 
 
-# grpc's classes are generic in their type stubs alone.
+# grpc's classes are generic only in their type stubs.
 Handlers: TypeAlias = "dict[str, grpc.RpcMethodHandler[bytes, bytes]]"
 Context: TypeAlias = "grpc.aio.ServicerContext[bytes, bytes]"
-# Turns a request's bytes into the answer's.
+# Turns a request's bytes into the response's.
 Work: TypeAlias = Callable[[bytes, Call], bytes]
-# Is told of a call's end: its method, the name of its status, and its timer.
+# Called when a call ends, with its method, the name of its status, and its timer.
 CallObserver: TypeAlias = Callable[[str, str, PhaseTimer], None]
 _CURRENT: "ContextVar[Context | None]" = ContextVar("call", default=None)
 _MessageT = TypeVar("_MessageT", bound=Message)
 
 
 class GrpcCalls:
-    """Runs the calls of all services of one server.
+    """Runs the calls of all of a server's services.
 
     Args:
-        instance: Names this process in every answer.
-        threads: Threads to work in.
-        admission: Gives calls their places.
-        observer: Is told of every call's end.
+        instance: Identifies this process in every response.
+        threads: The worker threads.
+        admission: Admits calls.
+        observer: Called when a call ends.
     """
 
     def __init__(
@@ -76,14 +76,14 @@ class GrpcCalls:
         self._observer = observer
 
     def unary(self, name: str, work: Work) -> "grpc.RpcMethodHandler[bytes, bytes]":
-        """A handler that answers each call with what ``work`` makes of it, or with the status of its error.
+        """A handler that answers each call with the result of ``work``, or with the status of its error.
 
         Args:
             name: The method's name.
-            work: Makes the answer.
+            work: Makes the response.
 
         Returns:
-            The handler; every answer carries ``server-timing`` as trailing metadata.
+            The handler; every response carries ``server-timing`` as trailing metadata.
         """
 
         async def handle(body: bytes, context: Context) -> bytes:
@@ -104,12 +104,12 @@ class GrpcCalls:
         return grpc.unary_unary_rpc_method_handler(handle)
 
     def at_once(self, work: Callable[[bytes], bytes], name: str | None = None) -> "grpc.RpcMethodHandler[bytes, bytes]":
-        """A handler that answers on the event loop, also when no place is free: for probes, and what is as small.
+        """A handler that answers on the event loop, even when the server is full: for probes and other tiny calls.
 
         Args:
-            work: Turns a request's bytes into the answer's, in microseconds.
-            name: The method's name, for one that is observed and timed. Probes are not, so that they do not take the
-                cold start's timing from the first call.
+            work: Turns a request's bytes into the response's, in microseconds.
+            name: The method's name, if it is to be observed and timed. Probes are not, so that they do not take the
+                cold-start timing from the first call.
 
         Returns:
             The handler.
@@ -136,26 +136,26 @@ class GrpcCalls:
         return grpc.unary_unary_rpc_method_handler(handle)
 
     async def work_on(self, work: Work, body: bytes, timer: PhaseTimer, deadline: Deadline) -> bytes:
-        """Work on one request in a thread.
+        """Handle one request in a worker thread.
 
-        When the task that waits is cancelled, because the caller went away or its deadline passed, work that has not
-        begun never does; what has begun keeps its place until the engine returns.
+        When the awaiting task is cancelled, because the caller went away or its deadline passed, work that has not
+        begun never does; work that has begun counts against the limit until the engine returns.
 
         Args:
-            work: Makes the answer.
+            work: Makes the response.
             body: The request's bytes.
-            timer: Takes the time waited for a thread (``queue``).
+            timer: Records the time spent waiting for a thread (``queue``).
             deadline: Until when the caller waits.
 
         Returns:
-            The answer's bytes.
+            The response's bytes.
 
         Raises:
             UnavailableError: The server is draining.
-            ResourceExhaustedError: As many calls as are allowed are running or waiting, or they take too much memory.
+            ResourceExhaustedError: Too many calls are running or waiting, or they use too much memory.
             DeadlineExceededError: No thread was free in time.
-            InternalError: ``work`` failed with another error than a ServingError, which is logged.
-            ServingError: What ``work`` raised.
+            InternalError: ``work`` failed with something other than a ServingError, which is logged.
+            ServingError: Raised by ``work``.
         """
         place = self._admission.admit(len(body))
         queued_ns = time.perf_counter_ns()
@@ -174,22 +174,22 @@ class GrpcCalls:
         except ServingError:
             raise
         except Exception as error:
-            _log.exception("a call failed through a fault of this server")
+            _log.exception("a call failed because of a bug in this server")
             raise InternalError("internal error: the server's log has the details") from error
 
     def ended(self, name: str, error: ServingError | None, timer: PhaseTimer) -> None:
-        """Tell the observer of a call's end.
+        """Notify the observer that a call has ended.
 
         Args:
             name: The method's name.
-            error: Why there is no answer.
+            error: Why there is no response.
             timer: The call's timer.
         """
         if self._observer is not None:
             self._observer(name, "OK" if error is None else status_of(error).name, timer)
 
     def server_timing(self, timer: PhaseTimer) -> str:
-        """What one answer says that it cost; see ``Instance.server_timing``."""
+        """The timing reported with one response; see ``Instance.server_timing``."""
         return self._instance.server_timing(timer)
 
     def _metadata(self, timer: PhaseTimer) -> tuple[tuple[str, str]]:
@@ -197,7 +197,7 @@ class GrpcCalls:
 
 
 def enter_call(context: Context) -> None:
-    """Note which call this task works on.
+    """Record which call this task is handling.
 
     Args:
         context: The call.
@@ -206,20 +206,20 @@ def enter_call(context: Context) -> None:
 
 
 def current_metadata() -> dict[str, str]:
-    """The metadata of the call in work in this task; empty outside of a call."""
+    """The metadata of the call this task is handling; empty outside a call."""
     context = _CURRENT.get()
     metadata = () if context is None else context.invocation_metadata() or ()
     return {str(name): value for name, value in metadata if isinstance(value, str)}
 
 
 def deadline_of(context: Context) -> Deadline:
-    """When a call's time ends.
+    """A call's deadline.
 
     Args:
         context: The call.
 
     Returns:
-        The deadline; without an end if the caller gave none.
+        The deadline; one that never passes if the caller gave none.
     """
     return Deadline.after(context.time_remaining())
 
@@ -228,14 +228,14 @@ def parse_message(message_type: type[_MessageT], body: bytes) -> _MessageT:
     """Parse a request.
 
     Args:
-        message_type: What it should be.
+        message_type: The expected type.
         body: Its bytes.
 
     Returns:
         The message.
 
     Raises:
-        InvalidArgumentError: It is something else.
+        InvalidArgumentError: The bytes are not such a message.
     """
     try:
         return message_type.FromString(body)
@@ -244,13 +244,13 @@ def parse_message(message_type: type[_MessageT], body: bytes) -> _MessageT:
 
 
 def cut_message(message: str) -> str:
-    """An error's text, no longer than TensorFlow Serving's may be.
+    """Truncate an error message to TensorFlow Serving's limit.
 
     Args:
         message: The text.
 
     Returns:
-        It, or its beginning and a mark.
+        The text, or its beginning and a truncation mark.
     """
     if len(message) <= _MAX_MESSAGE_CHARACTERS:
         return message
@@ -259,12 +259,12 @@ def cut_message(message: str) -> str:
 
 
 def abort_status(error: ServingError) -> tuple[grpc.StatusCode, str]:
-    """What a call is aborted with.
+    """The status a call is aborted with.
 
     Args:
-        error: Why.
+        error: The error.
 
     Returns:
-        The code, and the text in the length that is allowed.
+        The code, and the message truncated to the limit.
     """
     return _CODES[status_of(error).code], cut_message(str(error))

@@ -1,4 +1,4 @@
-"""The gRPC service of the Open Inference Protocol, version 2, which KServe's and Triton's clients call.
+"""The gRPC service of the Open Inference Protocol, version 2, used by KServe and Triton clients.
 
 The protocol is https://github.com/kserve/open-inference-protocol. A model is called by its default signature.
 """
@@ -26,7 +26,7 @@ _VERSION = re.compile(r"[0-9]{1,19}")
 
 
 class OpenInferenceService:
-    """Answers the calls for a repository's models.
+    """Serves the protocol's calls for a repository's models.
 
     Args:
         repository: The models.
@@ -62,7 +62,7 @@ class OpenInferenceService:
         try:
             self._servable(request.name, request.version)
         except NotFoundError:
-            # As Triton does: that a model is not there is an answer to this question, not a failure.
+            # As in Triton: that a model is missing is a valid response to this call, not a failure.
             return messages.ModelReadyResponse(ready=False).SerializeToString()
         return messages.ModelReadyResponse(ready=True).SerializeToString()
 
@@ -103,7 +103,7 @@ class OpenInferenceService:
 
 
 def _tensor_metadata(spec: TensorSpec) -> messages.ModelMetadataResponse.TensorMetadata:
-    # The protocol has no word for an unknown rank; one free size is the nearest.
+    # The protocol cannot express an unknown rank; one free dimension comes closest.
     shape = (None,) if spec.shape is None else spec.shape
     return messages.ModelMetadataResponse.TensorMetadata(
         name=spec.name,

@@ -1,7 +1,7 @@
-"""Server reflection, so that tools such as grpcurl call the server without .proto files.
+"""Server reflection, so that tools such as grpcurl can call the server without .proto files.
 
-TensorFlow Serving's services and the Open Inference Protocol's are registered with our messages, whose wire form is
-theirs; they are described in a pool of their own, so that the real packages may live in the same process.
+TensorFlow Serving's services and the Open Inference Protocol's are registered with our messages, which are
+wire-compatible; they are described in a separate pool, so that the original packages can live in the same process.
 """
 
 from typing import Any
@@ -14,7 +14,7 @@ from grpc_reflection.v1alpha import reflection
 
 from serverless_dnn.protos.v1 import open_inference_pb2, prediction_service_pb2
 
-# Package by which services are called, and the file that describes them under our own package.
+# The package under which services are called, and the file that describes them under our own package.
 _ALIASES: tuple[tuple[str, FileDescriptor], ...] = (
     ("tensorflow.serving", prediction_service_pb2.DESCRIPTOR),
     ("inference", open_inference_pb2.DESCRIPTOR),
@@ -25,7 +25,7 @@ def enable_reflection(server: grpc.aio.Server) -> None:
     """Add the reflection service.
 
     Args:
-        server: Not started yet.
+        server: The server, not started yet.
     """
     pool = descriptor_pool.DescriptorPool()
     names = {reflection.SERVICE_NAME, health_pb2.DESCRIPTOR.services_by_name["Health"].full_name}
@@ -46,7 +46,7 @@ def enable_reflection(server: grpc.aio.Server) -> None:
 
 
 def _drop_own_methods(service: descriptor_pb2.ServiceDescriptorProto) -> None:
-    """Streams are ours alone: TensorFlow Serving has none."""
+    """Drop streaming methods, which are ours: TensorFlow Serving has none."""
     kept = [method for method in service.method if not method.server_streaming]
     del service.method[:]
     service.method.extend(kept)

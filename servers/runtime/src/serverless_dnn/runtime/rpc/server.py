@@ -1,4 +1,4 @@
-"""A gRPC server for a repository's models: services, health, reflection, limits, TLS, a drain that loses no call."""
+"""A gRPC server for a repository's models: services, health, reflection, limits, TLS and lossless draining."""
 
 import asyncio
 import logging
@@ -28,33 +28,33 @@ from serverless_dnn.runtime.timing import Instance
 
 _log = logging.getLogger(__name__)
 _SERVING = health_pb2.HealthCheckResponse.SERVING
-# Names that TensorFlow Serving's own health service knows (model_servers/server.cc).
+# Names that TensorFlow Serving's own health service recognises (model_servers/server.cc).
 _SHORT_NAMES = ("PredictionService", "ModelService")
-# The service that Google's sample of a gRPC probe asks for: the health service itself.
+# The service that Google's sample gRPC probe checks: the health service itself.
 _HEALTH = "grpc.health.v1.Health"
-# Connections through NATs and load balancers die silently after minutes without a byte; proxies may ping as often as
-# this without being cut off.
+# Connections through NATs and load balancers die silently after some minutes without traffic; proxies may ping at this
+# rate without being disconnected.
 _KEEPALIVE_MS = 60_000
 _MIN_PING_INTERVAL_MS = 10_000
 _MAX_METADATA_BYTES = 16 << 10
 _MOST_THREADS = 256
-# As long is left for gRPC's own end, which cancels what is still in work.
+# Reserved for gRPC's own shutdown, which cancels whatever is still running.
 _STOP_S = 0.5
 
 
 class GrpcServer:
-    """Listens, answers and drains, inside a running event loop.
+    """Listens, serves and drains, inside a running event loop.
 
     Args:
         settings: How to serve.
-        grpc_settings: How to serve gRPC.
-        repository: The models, loaded.
-        instance: Names this process in every answer.
-        interceptors: See every call first.
-        observer: Is told of every call's end.
+        grpc_settings: The gRPC settings.
+        repository: The loaded models.
+        instance: Identifies this process in every response.
+        interceptors: Run before every call.
+        observer: Called when a call ends.
 
     Attributes:
-        admission: Gives calls their places, and requests of other protocols in this process.
+        admission: Admits calls, and requests of other protocols in this process.
     """
 
     def __init__(
@@ -69,8 +69,8 @@ class GrpcServer:
     ) -> None:
         self._settings = grpc_settings
         self._repository = repository
-        # A call waits for its engine in its thread: with fewer threads, the calls of one slow model would keep those of
-        # another from theirs.
+        # A call waits for its engine in its thread: with fewer threads, the calls of one slow model would starve those
+        # of another.
         self._threads = WorkerThreads(min(grpc_settings.concurrency, _MOST_THREADS), "predict")
         self.admission = Admission(
             concurrency=grpc_settings.concurrency,
@@ -82,7 +82,7 @@ class GrpcServer:
             compression=grpc.Compression.Gzip if grpc_settings.compression == "gzip" else None,
             options=[
                 ("grpc.max_receive_message_length", settings.max_body_bytes),
-                # By default gRPC refuses some calls from 8 KiB on, and all from 16.
+                # By default gRPC rejects some calls above 8 KiB of metadata, and all above 16.
                 ("grpc.max_metadata_size", _MAX_METADATA_BYTES),
                 ("grpc.absolute_max_metadata_size", _MAX_METADATA_BYTES),
                 ("grpc.max_send_message_length", -1),
@@ -106,18 +106,18 @@ class GrpcServer:
         self._draining = False
 
     async def start(self, host: str, port: int, socket_path: Path | None = None) -> int:
-        """Listen, and tell by the health service that calls are answered.
+        """Start listening, and report SERVING through the health service.
 
         Args:
             host: The address to listen on.
-            port: The port; 0 takes any free one.
+            port: The port; 0 picks any free one.
             socket_path: A unix socket to listen on too.
 
         Returns:
             The port listened on.
 
         Raises:
-            UnavailableError: An address is taken.
+            UnavailableError: An address cannot be listened on.
             InvalidArgumentError: The certificate or its key cannot be used.
         """
         credentials = server_credentials(self._settings)
@@ -143,15 +143,15 @@ class GrpcServer:
         return bound
 
     async def stop(self) -> None:
-        """End at once."""
+        """Stop immediately."""
         await self._server.stop(None)
         self._threads.stop()
 
     async def drain(self, grace_s: float) -> None:
-        """Stop taking calls, finish those in work, and end.
+        """Stop accepting calls, finish those in flight, and stop.
 
         Args:
-            grace_s: After this, calls that still run are cut off.
+            grace_s: After this, calls that are still running are cancelled.
         """
         _log.info("draining", extra={"grace_s": grace_s})
         self._draining = True
@@ -163,7 +163,7 @@ class GrpcServer:
         self._threads.stop()
 
     async def _tell_models(self) -> None:
-        """Give every model that is or was served its health, under its name."""
+        """Report the health of every model that is or was served, under its name."""
         if self._draining:
             return
         served = {servable.model_name for servable in self._repository.all()}

@@ -1,4 +1,4 @@
-"""TensorFlow Serving's gRPC services, and our own name beside them, on ``grpc.aio``."""
+"""TensorFlow Serving's gRPC services on ``grpc.aio``, also registered under our own package name."""
 
 import asyncio
 from collections.abc import AsyncIterator, Sequence
@@ -45,7 +45,7 @@ from serverless_dnn.runtime.timing import PhaseTimer
 PREDICTION_SERVICES = ("tensorflow.serving.PredictionService", "serverless_dnn.protos.v1.PredictionService")
 MODEL_SERVICE = "tensorflow.serving.ModelService"
 _OWN_MODEL_SERVICE = "serverless_dnn.protos.v1.ModelService"
-# Requests of one stream that may be in work at once; more wait in the transport, which slows the sender down.
+# How many requests of one stream may be in flight at once; more wait in the transport, which slows the sender down.
 _STREAM_WINDOW = 16
 _MAX_CONFIG_BYTES = 1 << 20
 _STREAMED_REQUEST = prediction_service_pb2.PredictStreamRequest.REQUEST_FIELD_NUMBER
@@ -55,12 +55,12 @@ _Asks: TypeAlias = (
 
 
 class GrpcService:
-    """Answers the calls for a repository's models.
+    """Serves the calls for a repository's models.
 
     Args:
         repository: The models.
         calls: Runs them.
-        reload_folders: Below these a new configuration may name models; none takes no new configuration.
+        reload_folders: A new configuration may name models below these; if empty, configurations are rejected.
     """
 
     def __init__(
@@ -136,7 +136,7 @@ class GrpcService:
         return multi_inference(find, request, call.timer, call.deadline).SerializeToString()
 
     def _find(self, request: _Asks, call: Call) -> tuple[Servable, Signature]:
-        """The model and signature a request names; its failures are counted under the model from here on."""
+        """The model and signature a request names; failures count against that model from here on."""
         if not request.HasField("model_spec"):
             raise InvalidArgumentError("Missing ModelSpec")
         servable = find_servable(self._repository, request.model_spec)
@@ -172,7 +172,7 @@ class GrpcService:
         return response.SerializeToString()
 
     async def _predict_stream(self, bodies: AsyncIterator[bytes], context: Context) -> AsyncIterator[bytes]:
-        """Answer a stream in its order, with several requests in work at once."""
+        """Answer a stream in order, with several requests in flight at once."""
         enter_call(context)
         window: asyncio.Queue[asyncio.Task[bytes] | None] = asyncio.Queue(_STREAM_WINDOW)
 

@@ -13,20 +13,20 @@ def server_credentials(settings: GrpcSettings) -> grpc.ServerCredentials | None:
     """Read the certificate and the key.
 
     Args:
-        settings: Name the files.
+        settings: The settings that name the files.
 
     Returns:
-        The credentials; ``None`` when plaintext is served.
+        The credentials; ``None`` for plaintext.
 
     Raises:
-        InvalidArgumentError: A file cannot be read, is not in PEM form, or the key is not the certificate's.
+        InvalidArgumentError: A file cannot be read, is not in PEM form, or the key does not match the certificate.
     """
     certificate, key = settings.tls_certificate_file, settings.tls_key_file
     if certificate is None or key is None:
         return None
     pair = (_read(key), _read(certificate))
     try:
-        # Without a password, or OpenSSL would ask for one at the terminal.
+        # An empty password, or OpenSSL would prompt for one on the terminal.
         ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER).load_cert_chain(certificate, key, password="")
     except ssl.SSLError as error:
         if error.reason == "KEY_VALUES_MISMATCH":

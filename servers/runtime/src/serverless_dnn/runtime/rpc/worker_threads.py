@@ -1,7 +1,7 @@
-"""Threads that work for an event loop.
+"""Worker threads for an event loop.
 
-``asyncio``'s own way through ``concurrent.futures`` makes two futures with locks and three callbacks a call, which with
-the wake-ups takes 48 µs; this way takes 32.
+``asyncio``'s own executor, through ``concurrent.futures``, creates two futures with locks and three callbacks per call,
+which with the wake-ups takes 48 µs; this takes 32.
 """
 
 import asyncio
@@ -20,18 +20,18 @@ class _Order(NamedTuple):
 
 
 class WorkerThreads:
-    """Threads, started when first needed, that run what one event loop gives them, in the order it came.
+    """Threads, started on demand, that run functions for one event loop in FIFO order.
 
     Args:
-        most: The most threads.
-        name: Begins their names.
+        most: The maximum number of threads.
+        name: The prefix of their names.
     """
 
     def __init__(self, most: int, name: str) -> None:
         self._most = most
         self._name = name
         self._orders: queue.SimpleQueue[_Order | None] = queue.SimpleQueue()
-        # Both are counted on the event loop alone.
+        # Both are updated only on the event loop.
         self._started = 0
         self._busy = 0
 
@@ -39,10 +39,10 @@ class WorkerThreads:
         """Run a function in a thread.
 
         Args:
-            work: The function. It is run also when the task that waits for it is cancelled meanwhile.
+            work: The function. It runs even if the task that awaits it is cancelled in the meantime.
 
         Returns:
-            What it returns; what it raises is raised here.
+            Its result; whatever it raises is raised here.
         """
         loop = asyncio.get_running_loop()
         future: asyncio.Future[ResultT] = loop.create_future()
@@ -54,7 +54,7 @@ class WorkerThreads:
         return await future
 
     def stop(self) -> None:
-        """Let the threads end, each after what it works on."""
+        """Let each thread end once it has finished its work."""
         for _ in range(self._started):
             self._orders.put(None)
 
@@ -63,14 +63,14 @@ class WorkerThreads:
             result, error = None, None
             try:
                 result = order.work()
-            except BaseException as raised:  # noqa: BLE001 - raised again where the result is waited for
+            except BaseException as raised:  # noqa: BLE001 - raised again where the result is awaited
                 error = raised
             try:
                 order.loop.call_soon_threadsafe(self._settle, order.future, result, error)
             except RuntimeError:
-                # The loop is closed: nobody waits any more.
+                # The loop is closed: nobody is waiting any more.
                 return
-            # Not kept until the next order comes: a result may be large.
+            # Not kept until the next order arrives: a result may be large.
             del order, result, error
 
     def _settle(self, future: "asyncio.Future[Any]", result: Any, error: BaseException | None) -> None:

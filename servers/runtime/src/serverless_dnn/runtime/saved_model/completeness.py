@@ -1,4 +1,4 @@
-"""Whether all files of a SavedModel are there: a folder that is still being copied must not be loaded yet."""
+"""Checks that all files of a SavedModel are present: a folder still being copied must not be loaded yet."""
 
 import re
 from collections.abc import Sequence
@@ -12,7 +12,7 @@ _SHARD = re.compile(r"variables\.data-\d{5}-of-(?P<count>\d{5})")
 
 
 def check_complete(version_folder: Path, tags: Sequence[str] = ("serve",)) -> None:
-    """Check that a graph that restores variables has them beside it.
+    """Check that a graph that restores variables comes with all of their files.
 
     Args:
         version_folder: The folder that holds ``saved_model.pb``.
@@ -20,7 +20,7 @@ def check_complete(version_folder: Path, tags: Sequence[str] = ("serve",)) -> No
 
     Raises:
         NotFoundError: There is no ``saved_model.pb``, or no graph with these tags.
-        DataLossError: A file is missing, or cannot be read; the model may still be being copied.
+        DataLossError: A file is missing or unreadable; the model may still be being copied.
     """
     with open_meta_graph(version_folder, tags) as graph:
         if not any(part.number == _SAVER for part in graph.fields):

@@ -1,6 +1,6 @@
 """The graph behind a SavedModel's signatures, read without TensorFlow and in bounded memory.
 
-A frozen graph holds all weights of a model. A large constant is therefore left out, and its digest kept in its place.
+A frozen graph holds all of a model's weights, so large constants are left out and replaced by a digest.
 """
 
 import hashlib
@@ -15,10 +15,10 @@ from serverless_dnn.runtime.errors import ResourceExhaustedError
 from serverless_dnn.runtime.saved_model.meta_graph import open_meta_graph
 
 _GRAPH = 2
-# Constants up to this size are read; shapes, axes and paddings are far smaller.
+# Constants up to this size are kept; shapes, axes and paddings are far smaller.
 _LARGE_BYTES = 64 << 10
 _MAX_GRAPH_BYTES = 256 << 20
-# Which fields of a message are messages that may hold a large constant.
+# The message-typed fields of each message that may hold a large constant.
 _INSIDE: Mapping[str, Mapping[int, str]] = {
     "GraphDef": {1: "NodeDef", 2: "FunctionDefLibrary"},
     "FunctionDefLibrary": {1: "FunctionDef"},
@@ -65,7 +65,7 @@ def read_graph(version_folder: Path, tags: Sequence[str] = ("serve",)) -> Graph:
         tags: The graph's tags.
 
     Returns:
-        The graph. Of a constant over 64 KiB only type, shape and, as its one string value, a digest are left.
+        The graph. Constants over 64 KiB keep only their type and shape and, as a single string value, a digest.
 
     Raises:
         NotFoundError: There is no ``saved_model.pb``, or no graph with these tags.
@@ -97,7 +97,7 @@ def is_left_out(node: graph_pb2.NodeDef) -> bool:
         node: A ``Const`` operator.
 
     Returns:
-        True when its value is a digest.
+        True if its value is a digest.
     """
     value = node.attr["value"].tensor
     return bool(value.string_val) and value.dtype != tensor_pb2.DT_STRING
@@ -127,7 +127,7 @@ def _digested(content: mmap.mmap, begin: int, end: int) -> bytes:
 
 
 def reached_operators(graph: Graph, names: Iterable[str]) -> Iterator[graph_pb2.NodeDef]:
-    """The operators that tensors are computed by, those inside of functions included, each once.
+    """The operators that compute the given tensors, including those inside functions, each once.
 
     Args:
         graph: The graph.

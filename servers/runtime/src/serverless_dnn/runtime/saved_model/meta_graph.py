@@ -1,4 +1,4 @@
-"""Find a meta graph in ``saved_model.pb`` by its tags, without reading more of the file than that takes."""
+"""Find a meta graph in ``saved_model.pb`` by its tags, reading no more of the file than necessary."""
 
 import mmap
 from collections.abc import Iterator, Sequence
@@ -16,7 +16,7 @@ _META_GRAPHS, _META_INFO = 2, 1
 
 
 class MetaGraph(NamedTuple):
-    """Where a meta graph lies.
+    """The location of a meta graph.
 
     Attributes:
         content: The file, as a memory map.
@@ -40,7 +40,7 @@ def open_meta_graph(version_folder: Path, tags: Sequence[str] = ("serve",)) -> I
 
     Raises:
         NotFoundError: There is no ``saved_model.pb``, or no graph with these tags.
-        DataLossError: The file cannot be read, or is not a SavedModel; also when the caller finds out while reading on.
+        DataLossError: The file cannot be read or is not a SavedModel, even if that only emerges as the caller reads on.
     """
     path = version_folder / "saved_model.pb"
     try:

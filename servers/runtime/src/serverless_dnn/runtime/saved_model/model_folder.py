@@ -1,7 +1,7 @@
 """Models on disk in TensorFlow Serving's layout.
 
 ``<base path>/<version>/saved_model.pb`` is one model; a folder of such folders holds several. Version folders are named
-by int64 numbers; anything else beside them is ignored (tensorflow/serving, g3doc/serving_config.md).
+by int64 numbers; everything else next to them is ignored (tensorflow/serving, g3doc/serving_config.md).
 """
 
 import logging
@@ -16,7 +16,7 @@ _log = logging.getLogger(__name__)
 
 
 def is_version(text: str) -> bool:
-    """Whether a text is a version's number: digits, within int64.
+    """Whether a text is a version number: digits, within int64.
 
     Args:
         text: A folder's name, or a part of a path.
@@ -30,13 +30,13 @@ def is_version(text: str) -> bool:
 def list_versions(model_folder: Path) -> dict[int, Path]:
     """The version folders of a model.
 
-    A folder without ``saved_model.pb`` is none yet: it may be about to be copied there.
+    A folder without ``saved_model.pb`` does not count yet: the file may still be on its way.
 
     Args:
         model_folder: The folder that holds them.
 
     Returns:
-        The folders by version, newest first. Of ``7`` and ``007`` the shorter counts.
+        The folders by version, newest first. The shorter of ``7`` and ``007`` wins.
 
     Raises:
         NotFoundError: The folder cannot be read.
@@ -50,7 +50,7 @@ def list_versions(model_folder: Path) -> dict[int, Path]:
 
 
 def holds_model(version_folder: Path) -> bool:
-    """Whether a folder holds ``saved_model.pb``, as far as it can be read.
+    """Whether a folder holds a visible ``saved_model.pb``.
 
     Args:
         version_folder: The folder.
@@ -62,13 +62,13 @@ def holds_model(version_folder: Path) -> bool:
 
 
 def fingerprint(version_folder: Path) -> tuple[object, ...]:
-    """Changes when a version's files are copied further, or anew, or can be read again.
+    """A fingerprint that changes when copying progresses, files are replaced, or they become readable.
 
     Args:
         version_folder: The folder.
 
     Returns:
-        Name, time and size of every file.
+        The name, modification time and size of every file.
     """
     seen: list[object] = []
     unreadable: list[object] = []
@@ -85,29 +85,30 @@ def fingerprint(version_folder: Path) -> tuple[object, ...]:
 
 
 def size_bytes(version_folder: Path) -> int:
-    """The size of a version's files together.
+    """The total size of a version's files.
 
     Args:
         version_folder: The folder.
 
     Returns:
-        Bytes; files that cannot be seen do not count.
+        Bytes; inaccessible files do not count.
     """
     return sum(entry[3] for entry in fingerprint(version_folder) if isinstance(entry, tuple))
 
 
 def discover_models(base_path: Path, model_name: str | None = None) -> dict[str, Path]:
-    """The models at a base path: itself if it holds versions, else the folders in it that do.
+    """The models at a base path: the folder itself if it holds versions, otherwise its subfolders that do.
 
     Args:
         base_path: A model's folder, or a folder of models.
-        model_name: The name of the one model; without it folders give their names.
+        model_name: The name of a single model; by default models are named after their folders.
 
     Returns:
         Model folders by name, sorted.
 
     Raises:
-        NotFoundError: There is no SavedModel, or several and one name for them; says what was looked for.
+        NotFoundError: There is no SavedModel, or several models but only one name; the message states what was
+            expected.
     """
     if list_versions(base_path):
         return {model_name or base_path.resolve().name: base_path}
@@ -130,6 +131,6 @@ def _versions_in(folder: Path) -> dict[int, Path]:
     try:
         return list_versions(folder) if folder.is_dir() else {}
     except (NotFoundError, OSError) as error:
-        # Such as lost+found on a volume of its own.
-        _log.info("a folder beside the models is passed over", extra={"error": str(error)})
+        # For example lost+found on a dedicated volume.
+        _log.info("ignoring an unreadable folder next to the models", extra={"error": str(error)})
         return {}

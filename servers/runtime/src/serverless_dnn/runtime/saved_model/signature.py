@@ -1,7 +1,7 @@
 """Signatures of a SavedModel, read from ``saved_model.pb`` without TensorFlow.
 
-The file holds the graph beside the signatures, and a frozen graph holds all weights, so only the few fields we need are
-parsed; the rest is skipped by its length in a memory map.
+The file holds the graph as well as the signatures, and a frozen graph holds all weights, so only the few fields we need
+are parsed; the rest is skipped by length in a memory map.
 """
 
 from collections.abc import Mapping, Sequence
@@ -33,9 +33,9 @@ class TensorSpec:
 
     Attributes:
         name: The name a caller uses.
-        data_type: The number of the ``DataType``.
-        shape: Sizes, ``None`` where free; ``None`` as a whole when the rank is unknown.
-        graph_name: The graph's own name of the tensor; empty for sparse and composite tensors.
+        data_type: Its ``DataType`` number.
+        shape: Sizes, ``None`` where free; ``None`` as a whole if the rank is unknown.
+        graph_name: The tensor's name in the graph; empty for sparse and composite tensors.
     """
 
     name: str
@@ -45,7 +45,7 @@ class TensorSpec:
 
     @property
     def type_name(self) -> str:
-        """The tensor type's name, such as ``DT_FLOAT``."""
+        """The tensor type's name, for example ``DT_FLOAT``."""
         return data_type_name(self.data_type)
 
     @property
@@ -53,18 +53,18 @@ class TensorSpec:
         """The numpy type.
 
         Raises:
-            TensorCodecError: The type has no numpy form.
+            TensorCodecError: The type has no numpy equivalent.
         """
         return numpy_dtype(self.data_type)
 
     def accepts(self, shape: Sequence[int]) -> bool:
-        """Whether a shape fits.
+        """Whether a shape matches.
 
         Args:
             shape: The sizes of a tensor.
 
         Returns:
-            True when the ranks are equal and every size that is not free is equal.
+            True if the ranks and all sizes that are not free are equal.
         """
         if self.shape is None:
             return True
@@ -75,15 +75,15 @@ class TensorSpec:
 
 @dataclass(frozen=True)
 class Signature:
-    """A function of a model that can be called from outside.
+    """A model function that callers can invoke.
 
     Attributes:
-        name: Such as ``serving_default``.
-        method_name: Such as ``tensorflow/serving/predict``.
-        inputs: By the name a caller uses, in the order of the names.
+        name: For example ``serving_default``.
+        method_name: For example ``tensorflow/serving/predict``.
+        inputs: By the name a caller uses, sorted by name.
         outputs: Likewise.
         definition: The message it was read from.
-        defaults: Arrays for inputs that a caller may leave out.
+        defaults: Arrays for inputs that a caller may omit.
     """
 
     name: str
@@ -95,7 +95,7 @@ class Signature:
 
     @property
     def supports_arrays(self) -> bool:
-        """Whether every input and output is a dense tensor with a numpy form."""
+        """Whether every input and output is a dense tensor with a numpy equivalent."""
         try:
             return all(spec.graph_name and spec.dtype for spec in (*self.inputs.values(), *self.outputs.values()))
         except TensorCodecError:
@@ -103,7 +103,7 @@ class Signature:
 
 
 def find_signature(signatures: Mapping[str, Signature], name: str) -> Signature:
-    """A signature by its name.
+    """Look up a signature by name.
 
     Args:
         signatures: A model's signatures by name.
@@ -141,7 +141,7 @@ def read_signatures(version_folder: Path, tags: Sequence[str] = ("serve",)) -> d
     read = saved_model_pb2.MetaGraphDef()
     with open_meta_graph(version_folder, tags) as graph:
         for part in graph.fields:
-            # One field at a time, with its key, so that what lies between never enters memory.
+            # One field at a time, with its key, so that everything in between never enters memory.
             if part.number == _SIGNATURES:
                 read.MergeFromString(graph.content[part.begin : part.end])
     try:
@@ -151,7 +151,7 @@ def read_signatures(version_folder: Path, tags: Sequence[str] = ("serve",)) -> d
             if name not in _INTERNAL_SIGNATURES
         }
     except TensorCodecError as error:
-        raise DataLossError(f"{version_folder} has a default value that is no tensor: {error}") from None
+        raise DataLossError(f"{version_folder} has a default value that is not a tensor: {error}") from None
 
 
 def _signature(name: str, definition: signature_pb2.SignatureDef) -> Signature:

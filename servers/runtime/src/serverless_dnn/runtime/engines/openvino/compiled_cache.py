@@ -1,9 +1,9 @@
-"""Compiled models kept on disk between starts: found by what they were made from, checked before they are used.
+"""An on-disk cache of compiled models: keyed by what they were made from, and verified before use.
 
-OpenVINO has a cache of its own, which knows a model by its path, its time and its folder's size as the file system
-reports them: in a container built on another file system it finds nothing. Here a model is known by its content. An
-entry has a seal, which holds the digest of every byte of the model, what its graph was found to be proven for, what
-comparing it with TensorFlow gave, and a digest of the compiled model, for OpenVINO does not notice damaged weights.
+OpenVINO's own cache identifies a model by its path, its time and its folder's size as the file system reports them, so
+in a container built on another file system it finds nothing. Here a model is identified by its content. Each entry has
+a seal with the digest of every byte of the model, the result of the graph's analysis, the result of comparing it with
+TensorFlow, and a digest of the compiled model, because OpenVINO does not detect damaged weights.
 """
 
 import hashlib
@@ -17,18 +17,18 @@ from typing import Any
 
 _log = logging.getLogger(__name__)
 _SEAL, _BLOB = "seal.json", "model.blob"
-# Of larger files an entry's name knows the ends and the size alone. Its seal knows every byte, but reads them again
-# only when the file's time is another than it was: hashing 400 MB would take longer than loading them.
+# For larger files an entry's name covers only the ends and the size. Its seal covers every byte, but they are reread
+# only if the file's time has changed: hashing 400 MB would take longer than loading them.
 _END_BYTES = 4 << 20
 _READ_BYTES = 1 << 20
 
 
 @dataclass(frozen=True)
 class CompiledCache:
-    """The place of one compiled model.
+    """The cache slot of one compiled model.
 
     Attributes:
-        folder: Its own folder in the cache.
+        folder: Its folder in the cache.
         version_folder: The SavedModel.
     """
 
@@ -37,7 +37,7 @@ class CompiledCache:
 
     @classmethod
     def open(cls, root: Path, version_folder: Path, built_with: str) -> "CompiledCache | None":
-        """Find the place for a model, and throw away what lies there damaged.
+        """Find the slot for a model, and discard a damaged entry.
 
         Args:
             root: The cache.
@@ -45,7 +45,7 @@ class CompiledCache:
             built_with: What else the compiled model depends on: engine, version, options.
 
         Returns:
-            The place; ``None``, with a warning in the log, when the cache cannot be written.
+            The slot; ``None``, with a warning in the log, if the cache is not writable.
         """
         key = hashlib.sha256(f"{built_with}\n{_isa()}\n".encode())
         for path in _model_files(version_folder):
@@ -69,14 +69,15 @@ class CompiledCache:
 
     @property
     def blob(self) -> Path:
-        """Where the compiled model lies."""
+        """The path of the compiled model."""
         return self.folder / _BLOB
 
     def record(self) -> dict[str, Any] | None:
-        """What was recorded with the model that lies here.
+        """The record stored with the compiled model.
 
         Returns:
-            The record; ``None`` when there is no entry, or one that is damaged or of other bytes, which is logged.
+            The record; ``None`` if there is no entry, or if it is damaged or does not match the model's bytes, which is
+            logged.
         """
         try:
             seal = json.loads((self.folder / _SEAL).read_text(encoding="utf-8"))
@@ -101,17 +102,17 @@ class CompiledCache:
         return record
 
     def _is_of(self, files: Mapping[str, Any]) -> bool:
-        """Whether the model's files have the bytes that were sealed."""
+        """Whether the model's files match the sealed bytes."""
         present = {str(path.relative_to(self.version_folder)): path for path in _model_files(self.version_folder)}
         return present.keys() == files.keys() and all(
             _is_unchanged(path, files[name]) for name, path in present.items()
         )
 
     def amend(self, **noted: object) -> None:
-        """Add to what is recorded with the model that lies here.
+        """Add to the record stored with the compiled model.
 
         Args:
-            **noted: What to add, in JSON's types.
+            **noted: The values to add, as JSON types.
         """
         path = self.folder / _SEAL
         seal = json.loads(path.read_text(encoding="utf-8"))
@@ -119,14 +120,14 @@ class CompiledCache:
         self._write_aside(path, json.dumps(seal, indent=1).encode())
 
     def store(self, compiled: bytes | memoryview, record: Mapping[str, Any]) -> bool:
-        """Keep a compiled model; written aside and renamed, so that a reader sees all of it or none.
+        """Store a compiled model; written under a temporary name and renamed, so that readers see all of it or nothing.
 
         Args:
-            compiled: Its bytes; none for a model that was refused.
-            record: What to keep with it, in JSON's types.
+            compiled: Its bytes; empty for a model that was refused.
+            record: The record to store with it, as JSON types.
 
         Returns:
-            Whether it is kept: a cache that cannot be written makes the next start slower, and no more than that.
+            Whether it was stored; an unwritable cache only makes the next start slower.
         """
         try:
             if len(compiled):
@@ -152,12 +153,12 @@ class CompiledCache:
 
 @dataclass(frozen=True)
 class CacheEntry:
-    """A compiled model's place, with what is there.
+    """A compiled model's slot and its contents.
 
     Attributes:
-        place: The place.
-        is_filled: Whether the compiled model lies there.
-        record: What is recorded with it, or will be.
+        place: The slot.
+        is_filled: Whether it holds the compiled model.
+        record: The record stored with it, or to be stored.
     """
 
     place: CompiledCache
@@ -166,7 +167,7 @@ class CacheEntry:
 
 
 def _model_files(version_folder: Path) -> list[Path]:
-    """What an engine reads of a SavedModel: its graph, and the index and data of its variables."""
+    """The files an engine reads from a SavedModel: its graph, and the index and data of its variables."""
     found = [version_folder / "saved_model.pb", *version_folder.glob("variables/variables.*")]
     return sorted(path for path in found if path.is_file())
 
@@ -199,7 +200,7 @@ def _digest(path: Path) -> str:
 
 
 def _digest_of_ends(path: Path) -> str:
-    """Of a file's size and ends; empty for a file that is not there."""
+    """A digest of a file's size and ends; empty if the file is missing."""
     try:
         with path.open("rb") as file:
             size = os.fstat(file.fileno()).st_size
@@ -213,7 +214,7 @@ def _digest_of_ends(path: Path) -> str:
 
 
 def _isa() -> str:
-    """The CPU's instructions: a model compiled for others must not run here."""
+    """The CPU's instruction set: a model compiled for another must not run here."""
     try:
         lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
     except OSError:

@@ -1,4 +1,4 @@
-"""Compile a SavedModel with OpenVINO, or take it compiled from the cache."""
+"""Compile a SavedModel with OpenVINO, or load it from the cache."""
 
 import logging
 import sys
@@ -24,7 +24,7 @@ class Compiled:
 
     Attributes:
         model: OpenVINO's compiled model.
-        memory: The memory map that it reads its weights from, which must outlive it; ``None`` where there is none.
+        memory: The memory map it reads its weights from, which must outlive it; ``None`` if there is none.
         cache: What the cache did: ``hit``, ``filled`` or ``none``.
     """
 
@@ -38,7 +38,7 @@ def import_openvino() -> Any:
     absent = object()
     before = sys.modules.get(_CONVERTER, absent)
     if before is absent:
-        # OpenVINO does without a converter that cannot be imported.
+        # OpenVINO works without the converter if it cannot be imported.
         sys.modules[_CONVERTER] = None  # type: ignore[assignment]
     try:
         import openvino
@@ -50,10 +50,10 @@ def import_openvino() -> Any:
 
 @cache
 def _core(openvino: Any) -> Any:
-    """One core for the life of the process.
+    """One core for the lifetime of the process.
 
-    Its CPU plugin gives the thread that makes it an alternate signal stack, and frees that stack when the plugin goes
-    with its last model, in whatever thread: the next signal then ends the process with SIGSEGV.
+    Its CPU plugin gives the creating thread an alternate signal stack, and frees that stack when the plugin is
+    destroyed with its last model, in whatever thread: the next signal then kills the process with SIGSEGV.
     """
     return openvino.Core()
 
@@ -61,26 +61,26 @@ def _core(openvino: Any) -> Any:
 def compile_model(
     openvino: Any, version_folder: Path, precision: str, threads: int, entry: CacheEntry | None
 ) -> Compiled:
-    """Compile a model, or take it from the cache.
+    """Compile a model, or load it from the cache.
 
     Args:
         openvino: The imported package.
         version_folder: The SavedModel.
         precision: The arithmetic: ``f32``, ``bf16`` or ``f16``.
-        threads: Threads for one prediction.
-        entry: Where the compiled model is or will be kept; ``None`` keeps none.
+        threads: Threads per prediction.
+        entry: Where the compiled model is or will be cached; ``None`` disables caching.
 
     Returns:
         The compiled model.
 
     Raises:
-        FailedPreconditionError: OpenVINO cannot compile this model; names the operators that it does not know.
+        FailedPreconditionError: OpenVINO cannot compile this model; the message names the unsupported operators.
     """
     settings: dict[str, Any] = {
         "PERFORMANCE_HINT": "LATENCY",
         "INFERENCE_PRECISION_HINT": precision,
         "INFERENCE_NUM_THREADS": threads,
-        # Pinned to CPUs, several instances on one host would crowd the same ones, and every call would pin anew.
+        # With pinning, several instances on one host would crowd the same CPUs, and every call would pin again.
         "ENABLE_CPU_PINNING": False,
     }
     try:
@@ -101,7 +101,7 @@ def compile_model(
 
 
 def last_line(error: Exception) -> str:
-    """What an error of OpenVINO's says at its end, behind the places in its source.
+    """The last line of an OpenVINO error, after its source locations.
 
     Args:
         error: The error.
@@ -110,13 +110,13 @@ def last_line(error: Exception) -> str:
 
 
 def _import_blob(openvino: Any, path: Path, settings: Mapping[str, Any]) -> tuple[Any, Any]:
-    """A compiled model whose weights are its file's memory map, and that map; a stream would be copied."""
+    """A compiled model whose weights stay in its file's memory map, and that map; a stream would be copied."""
     blob = openvino.Tensor(shareable(np.asarray(np.memmap(path, np.uint8, "r"))), shared_memory=True)
     return _core(openvino).import_model(blob, "CPU", settings), blob
 
 
 def _refusal(error: RuntimeError) -> str:
-    """What it says of the operators that it cannot convert; else its last line, which says what went wrong."""
+    """What it says about operators it cannot convert; otherwise its last line, which states the error."""
     _, _, summary = str(error).partition("Summary:")
     lines = [line.strip().removeprefix("-- ") for line in summary.splitlines() if line.strip().startswith("-- ")]
     return "; ".join(lines) or last_line(error)

@@ -1,4 +1,4 @@
-"""OpenVINO for the calls that its answers are proven for, TensorFlow for all others."""
+"""OpenVINO for the calls for which its results are proven, TensorFlow for all others."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -14,17 +14,17 @@ from serverless_dnn.runtime.saved_model.signature import DEFAULT_SIGNATURE, Sign
 
 
 class GuardedOpenVino:
-    """A SavedModel whose default signature OpenVINO runs, under each of its names.
+    """A SavedModel whose default signature OpenVINO runs, under all of its names.
 
     Args:
         openvino: The default signature in OpenVINO.
-        analysis: What its answers are proven for.
+        analysis: The calls for which its results are proven.
         reference: The whole model in TensorFlow.
         default: The default signature.
 
     Attributes:
         openvino: The default signature in OpenVINO, without its guards.
-        analysis: What its answers are proven for.
+        analysis: The calls for which its results are proven.
     """
 
     def __init__(self, openvino: OpenVinoModel, analysis: Analysis, reference: Reference, default: Signature) -> None:
@@ -43,8 +43,8 @@ class GuardedOpenVino:
         """Run a signature; see ``LoadedModel.run``.
 
         Raises:
-            InvalidArgumentError: The inputs do not fit each other, or an index is out of range.
-            FailedPreconditionError: The call is TensorFlow's to answer, and TensorFlow is not installed.
+            InvalidArgumentError: The inputs do not match each other, or an index is out of range.
+            FailedPreconditionError: The call needs TensorFlow, which is not installed.
             ServingError: The engine failed.
         """
         if signature.name not in self._names:

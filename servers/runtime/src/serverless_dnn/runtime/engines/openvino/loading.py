@@ -1,4 +1,4 @@
-"""Load a SavedModel into OpenVINO with what its answers are proven for, from the cache where that is there."""
+"""Load a SavedModel and its analysis into OpenVINO, from the cache if possible."""
 
 import hashlib
 import logging
@@ -30,14 +30,14 @@ def load_openvino(
     Args:
         version_folder: The folder that holds ``saved_model.pb``.
         signatures: Its signatures.
-        options: How to run it; only asked for by name, OpenVINO runs what is not proven.
-        instance: Takes the time spent importing and loading.
+        options: How to run it; OpenVINO runs unproven models only if requested by name.
+        instance: Records the time spent importing and loading.
 
     Returns:
         The model.
 
     Raises:
-        FailedPreconditionError: OpenVINO cannot run it, must not, or is not proven to answer as TensorFlow does.
+        FailedPreconditionError: OpenVINO cannot run it, must not, or is not proven equivalent to TensorFlow.
     """
     with instance.starting("load"):
         place, record = find_in_cache(version_folder, options)
@@ -59,24 +59,24 @@ def load_openvino(
 
 
 def find_in_cache(version_folder: Path, options: EngineOptions) -> tuple[CompiledCache | None, dict[str, Any] | None]:
-    """Find a model's place in the cache.
+    """Find a model's slot in the cache.
 
     Args:
         version_folder: The folder that holds ``saved_model.pb``.
         options: Where the cache is, and what the compiled model depends on.
 
     Returns:
-        The place, ``None`` without a cache; and what is recorded there, ``None`` when nothing is.
+        The slot, ``None`` without a cache; and its record, ``None`` if there is none.
     """
     if options.cache_folder is None:
         return None, None
-    # Not by threads: a model compiled for some runs on any number, so a build machine may have others.
+    # Not keyed by threads: a compiled model runs on any number, so a build machine may have a different one.
     place = CompiledCache.open(options.cache_folder, version_folder, f"{version('openvino')} {options.precision}")
     return place, None if place is None else place.record()
 
 
 def _recorded_analysis(record: Mapping[str, Any] | None) -> Analysis | None:
-    """The analysis that was recorded by the same rules, so that the graph need not be read again."""
+    """The recorded analysis, if made by the same rules, so that the graph need not be read again."""
     if record is None or record.get("rules") != _rules_digest():
         return None
     return Analysis.from_record(record["analysis"])
@@ -85,7 +85,7 @@ def _recorded_analysis(record: Mapping[str, Any] | None) -> Analysis | None:
 def _proof(
     version_folder: Path, options: EngineOptions, analysis: Analysis, record: Mapping[str, Any] | None
 ) -> tuple[str, str]:
-    """Why the answers are TensorFlow's, and why OpenVINO was taken."""
+    """Why the results equal TensorFlow's, and why OpenVINO was chosen."""
     verified = (record or {}).get("verified")
     asked_for = options.name == "openvino"
     if not analysis.reasons:
@@ -98,7 +98,7 @@ def _proof(
 
 @cache
 def _rules_digest() -> str:
-    """Stands for the rules and the list: what they said before, they may not say any more."""
+    """Identifies the rules and the list: an analysis made by an older version may no longer hold."""
     digest = hashlib.sha256()
     for path in sorted(Path(__file__).parent.glob("proof/**/*.py")):
         digest.update(path.read_bytes())

@@ -30,10 +30,10 @@ class OpenVinoModel:
 
     Args:
         version_folder: The folder that holds ``saved_model.pb``.
-        signature: Its default signature, the only one that OpenVINO reads.
+        signature: Its default signature, the only one OpenVINO reads.
         options: How to run it.
-        instance: Takes the time spent importing and loading.
-        entry: Where the compiled model is or will be kept; ``None`` keeps none.
+        instance: Records the time spent importing and loading.
+        entry: Where the compiled model is or will be cached; ``None`` disables caching.
 
     Raises:
         FailedPreconditionError: OpenVINO cannot run this model.
@@ -52,7 +52,7 @@ class OpenVinoModel:
         threads = options.threads or effective_cpus()
         self._tensor, self._signature = openvino.Tensor, signature
         self._compile = partial(compile_model, openvino, version_folder, options.precision, threads)
-        # With sizes that change from call to call, requests that compute at once write into each other's memory.
+        # If sizes change from call to call, concurrent requests write into each other's memory.
         self._computing = Lock()
         with instance.starting("load"):
             compiled = self._compile(entry)
@@ -69,11 +69,11 @@ class OpenVinoModel:
             {alias: _port(compiled.model.inputs, alias) for alias in self._signature.inputs},
             {alias: _port(compiled.model.outputs, alias) for alias in self._signature.outputs},
         )
-        # The last one used first: its memory is still in the caches.
+        # Used LIFO: the last request's memory is still in the CPU caches.
         self._idle = [_Request(self._current)]
 
     def __del__(self) -> None:
-        """Let go of what reads the compiled model's memory map before the map itself."""
+        """Release everything that reads the compiled model's memory map before the map itself."""
         for name in ("_idle", "_current"):
             self.__dict__.pop(name, None)
 
@@ -82,7 +82,7 @@ class OpenVinoModel:
     ) -> dict[str, NDArray[Any]]:
         """Run the default signature; see ``LoadedModel.run``."""
         with self._computing:
-            # Here, because a call that is refused replaces what requests are made of.
+            # Taken here because a rejected call replaces the compiled model that requests are made from.
             lease = _Lease(self)
             outputs = self._infer(lease.request, inputs)
         return {alias: _leased(outputs[port], lease) for alias, port in lease.request.of.outputs.items()}
@@ -94,19 +94,19 @@ class OpenVinoModel:
         except RuntimeError as error:
             raise InvalidArgumentError(f"the model refused the inputs: {last_line(error)}") from error
         try:
-            # Shared: otherwise every output would be copied.
+            # Shared, or every output would be copied.
             outputs: dict[Any, NDArray[Any]] = request.infer_request.infer(share_outputs=True).to_dict()
         except MemoryError as error:
             self._start_anew()
             raise ResourceExhaustedError("the answer takes more memory than there is") from error
         except (RuntimeError, ValueError) as error:
-            # A ValueError is numpy's, of sizes that openvino made negative.
+            # A ValueError comes from numpy, for sizes that openvino computed as negative.
             self._start_anew()
             raise InvalidArgumentError(f"the model refused the inputs: {last_line(error)}") from error
         return outputs
 
     def _start_anew(self) -> None:
-        """Compile again: what a model had computed of sizes stays half changed, and later calls would be wrong."""
+        """Recompile: a failed call leaves the model's computed sizes half updated, and later calls would be wrong."""
         _log.warning("openvino refused a call: the model is compiled again, so that the next are not affected")
         self._use(self._compile(None))
 
@@ -123,14 +123,14 @@ class OpenVinoModel:
         request.infer_request.set_tensor(request.of.inputs[alias], self._tensor(shared, shared_memory=True))
 
     def take_request(self) -> "_Request":
-        """A request that nobody uses; a new one while the outputs of all others are still read."""
+        """An idle request; a new one if the outputs of all others are still being read."""
         try:
             return self._idle.pop()
         except IndexError:
             return _Request(self._current)
 
     def give_back(self, request: "_Request") -> None:
-        """Let a request be used again."""
+        """Return a request to the pool."""
         if request.of is self._current:
             self._idle.append(request)
 
@@ -138,8 +138,8 @@ class OpenVinoModel:
 class _Current(NamedTuple):
     """A compiled model, and its inputs and outputs by the names of the signature.
 
-    The memory map that a model from the cache reads its weights from comes first: a tuple lets go of its last member
-    first, and the map has to outlive the model.
+    The memory map from which a cached model reads its weights comes first: a tuple releases its last member first, and
+    the map has to outlive the model.
     """
 
     memory: Any
@@ -149,24 +149,24 @@ class _Current(NamedTuple):
 
 
 class _Request:
-    """One of OpenVINO's requests, and the memory that it reads its small inputs from.
+    """An OpenVINO inference request, and the memory it reads its small inputs from.
 
-    Setting a tensor takes longer than copying some kilobytes into the one that was set.
+    Setting a tensor takes longer than copying a few kilobytes into the one already set.
     """
 
     __slots__ = ("infer_request", "of", "small_inputs")
 
     def __init__(self, of: _Current) -> None:
-        # Its own: the model may be compiled again while it computes.
+        # Kept per request: the model may be recompiled while it computes.
         self.of = of
         self.infer_request = of.compiled.create_infer_request()
         self.small_inputs: dict[str, NDArray[Any]] = {}
 
 
 class _Lease:
-    """One use of a request, which ends when the last array that reads its memory is gone.
+    """One use of a request, which ends when the last array that reads its memory is freed.
 
-    It holds the model as well, whose memory map the request reads.
+    It also holds the model, whose memory map the request reads.
     """
 
     __slots__ = ("_model", "request")
@@ -176,12 +176,12 @@ class _Lease:
         self.request = model.take_request()
 
     def __del__(self) -> None:
-        """Give the request back, in whatever thread this is."""
+        """Return the request, in whatever thread this runs."""
         self._model.give_back(self.request)
 
 
 class _LeasedMemory:
-    """An output's memory, which a lease keeps from being written anew."""
+    """An output's memory, which a lease protects from being overwritten."""
 
     __slots__ = ("__array_interface__", "_lease", "_output")
 
@@ -191,7 +191,7 @@ class _LeasedMemory:
 
 
 def _leased(output: NDArray[Any], lease: _Lease) -> NDArray[Any]:
-    # Without elements there is no memory; a copy of few is cheaper than a lease.
+    # An empty array has no memory; copying a small one is cheaper than a lease.
     return np.asarray(_LeasedMemory(output, lease)) if output.nbytes > _SMALL_BYTES else output.copy()
 
 

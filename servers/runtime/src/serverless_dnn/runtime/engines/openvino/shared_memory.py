@@ -1,4 +1,4 @@
-"""Memory of arrays that OpenVINO reads without a copy."""
+"""Array memory that OpenVINO can read without a copy."""
 
 from typing import Any
 
@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 
 
 class _WritableView:
-    """The memory of a read-only array, said to be writable: OpenVINO shares no other, and only reads its inputs."""
+    """A read-only array's memory declared writable: OpenVINO shares no other, and only reads its inputs."""
 
     __slots__ = ("__array_interface__", "owner")
 
@@ -18,16 +18,16 @@ class _WritableView:
 
 
 def shareable(array: NDArray[Any]) -> NDArray[Any]:
-    """An array whose memory OpenVINO takes as a tensor's.
+    """An array whose memory OpenVINO can use as a tensor.
 
     Args:
-        array: Any array, also one that is read-only.
+        array: Any array, even a read-only one.
 
     Returns:
-        One of the same memory where that is contiguous; else a copy.
+        An array with the same memory if it is contiguous, otherwise a copy.
     """
     contiguous = np.ascontiguousarray(array) if array.ndim else array
     if contiguous.flags.writeable:
         return contiguous
-    # Without elements there is no memory to share.
+    # An empty array has no memory to share.
     return np.asarray(_WritableView(contiguous)) if contiguous.size else contiguous.copy()

@@ -1,4 +1,4 @@
-"""Compare OpenVINO's answers for a model with TensorFlow's, as is done when the model is compiled ahead."""
+"""Compare OpenVINO's results for a model with TensorFlow's, when the model is compiled ahead of time."""
 
 import math
 from collections.abc import Iterable, Iterator, Mapping
@@ -15,10 +15,10 @@ from serverless_dnn.runtime.saved_model.signature import Signature, TensorSpec
 
 Arrays = Mapping[str, NDArray[Any]]
 TOLERANCES: Mapping[str, float] = {"f32": 1e-3, "bf16": 5e-2, "f16": 5e-2}
-"""The largest difference of a precision, as a part of the largest number that TensorFlow's output holds."""
+"""The tolerance per precision, as a fraction of the largest number in TensorFlow's output."""
 
 _SEED = 20261126
-# Sizes of the first dimension, and of all others that are free.
+# Sizes for the first dimension, and for all other free ones.
 _SAMPLE_SIZES = ((1, 16), (2, 16), (3, 48), (1, 160))
 _MOST_SAMPLE_ELEMENTS = 1 << 22
 _LARGEST_SAMPLE_INTEGER = 1000
@@ -26,13 +26,13 @@ _LARGEST_SAMPLE_INTEGER = 1000
 
 @dataclass(frozen=True)
 class Verification:
-    """What came of a comparison.
+    """The result of a comparison.
 
     Attributes:
         calls: How many calls both engines answered.
-        largest_difference: The largest difference of an output's numbers, as a part of the largest number in it;
-            infinite where shapes, types or integers differ, or one engine refused.
-        tolerance: What it may be.
+        largest_difference: The largest difference in an output, as a fraction of its largest number; infinite if
+            shapes, types or integers differ, or one engine rejected the call.
+        tolerance: The largest difference allowed.
         output: The output that differed most.
     """
 
@@ -43,16 +43,16 @@ class Verification:
 
     @property
     def passed(self) -> bool:
-        """Whether the engines agree; nothing compared is no agreement."""
+        """Whether the engines agree; false if nothing was compared."""
         return self.calls > 0 and self.largest_difference <= self.tolerance
 
 
 def sample_inputs(signature: Signature, guards: Iterable[Guard]) -> Iterator[dict[str, NDArray[Any]]]:
-    """Inputs made from a signature, always the same ones.
+    """Deterministic inputs generated from a signature.
 
     Args:
         signature: The signature.
-        guards: The values that OpenVINO's answers are proven for.
+        guards: The values for which OpenVINO's results are proven.
 
     Yields:
         An array for each input.
@@ -75,11 +75,11 @@ def compare(
     Args:
         openvino: The model in OpenVINO.
         tensorflow: The same model in TensorFlow.
-        calls: Signatures and inputs. Those that TensorFlow refuses are not counted, if OpenVINO refuses them too.
+        calls: Signatures and inputs. Those rejected by both engines are not counted.
         precision: OpenVINO's arithmetic: ``f32``, ``bf16`` or ``f16``.
 
     Returns:
-        What came of it.
+        The result.
     """
     answered, worst, output = 0, 0.0, ""
     for signature, inputs in calls:
@@ -107,7 +107,7 @@ def _difference(expected: NDArray[Any], found: NDArray[Any], precision: str) -> 
     if expected.shape != found.shape or expected.dtype != found.dtype:
         return math.inf
     if expected.dtype.kind != "f":
-        # Reduced precision may move a value over a threshold, which is what it is.
+        # Reduced precision may move a value across a threshold, which is expected.
         return 0.0 if precision != "f32" or np.array_equal(expected, found) else math.inf
     if not expected.size:
         return 0.0
@@ -134,6 +134,6 @@ def _values(random: np.random.Generator, spec: TensorSpec, shape: tuple[int, ...
     low, high = max(guard.low, -_LARGEST_SAMPLE_INTEGER), min(guard.high, _LARGEST_SAMPLE_INTEGER)
     if spec.dtype.kind in "iu":
         return np.asarray(random.integers(max(int(low), 0), int(high), shape, endpoint=True), spec.dtype)
-    # A picture is bright or dark; other numbers are around zero.
+    # Image values are in [0, 1); other numbers are around zero.
     numbers = random.random(shape) if len(shape) == 4 else random.normal(size=shape)
     return np.asarray(np.clip(numbers, low, high), spec.dtype)

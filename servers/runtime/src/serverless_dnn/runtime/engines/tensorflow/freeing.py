@@ -1,7 +1,7 @@
-"""Give a model's memory back with its last call.
+"""Free a model's memory with its last call.
 
-TensorFlow's objects refer to each other in circles, so that Python's collector would free them: at a time of its own,
-and holding up all other threads for as long as it takes it to look through everything that TensorFlow has imported.
+TensorFlow's objects form reference cycles, so Python's garbage collector would have to free them: at an arbitrary time,
+and blocking all other threads while it scans everything that TensorFlow has imported.
 """
 
 import logging
@@ -17,21 +17,21 @@ _log = logging.getLogger(__name__)
 
 
 def free_with(owner: object, loaded: object, functions: Iterable[Any]) -> None:
-    """Free a model's variables and graphs when an object goes.
+    """Free a model's variables and graphs when an object is destroyed.
 
     Args:
-        owner: The object; whoever calls the model holds it.
-        loaded: What ``tf.saved_model.load`` gave, or a session.
-        functions: Further functions of the model: frozen copies.
+        owner: The object, held by whoever calls the model.
+        loaded: The result of ``tf.saved_model.load``, or a session.
+        functions: Additional functions of the model: frozen copies.
     """
     weakref.finalize(owner, _free, loaded, list(functions)).atexit = False
 
 
 def free_now(loaded: object) -> None:
-    """Free a model that is not called any more.
+    """Free a model that is no longer called.
 
     Args:
-        loaded: What ``tf.saved_model.load`` gave.
+        loaded: The result of ``tf.saved_model.load``.
     """
     _free(loaded, [])
 
@@ -46,7 +46,7 @@ def _free(loaded: Any, functions: list[Any]) -> None:
         if loaded is not None:
             parts = list(tf.train.TrackableView(loaded).descendants())
             for variable in (part for part in parts if isinstance(part, tf.Variable)):
-                # The handle stays, for whoever refers to it; what it holds is replaced by nothing.
+                # The handle stays valid for whoever refers to it; its value is replaced by an empty one.
                 empty = tf.zeros([0], variable.dtype) if variable.dtype != tf.string else tf.constant([], tf.string)
                 tf.raw_ops.AssignVariableOp(resource=variable.handle, value=empty)
             functions += [each for part in parts for each in getattr(part, "concrete_functions", ())]
@@ -55,5 +55,5 @@ def _free(loaded: Any, functions: list[Any]) -> None:
             if isinstance(graph, FuncGraph):
                 dismantle_func_graph(graph)
     except (tf.errors.OpError, RuntimeError, ValueError, TypeError, AttributeError):
-        # The collector will find it.
+        # The garbage collector will free it.
         _log.warning("a model's memory is given back later", exc_info=True)

@@ -1,7 +1,7 @@
-"""Freeze signatures: copies with variables as constants, of those that answer as before when frozen.
+"""Freeze signatures: make copies with variables as constants, where freezing does not change results.
 
-A copy holds what its variables held when it was made, so no signature of the model may write these. Tables, queues and
-the like are not values at all, and the copy cannot hold them.
+A copy holds the values its variables had when it was made, so no signature of the model may write them. Tables, queues
+and the like are not values at all, and a copy cannot hold them.
 """
 
 import gc
@@ -23,7 +23,7 @@ _HARMLESS = _VARIABLES | {
     *("Placeholder", "Identity", "IdentityN", "Switch", "Merge", "Enter", "Exit", "NextIteration"),
     *("PartitionedCall", "StatefulPartitionedCall", "If", "StatelessIf", "While", "StatelessWhile"),
     *("Case", "StatelessCase"),
-    # Of one call, whatever the type of their handle says.
+    # Local to one call, despite the type of their handle.
     *("TensorArrayV3", "TensorArrayReadV3", "TensorArrayWriteV3", "TensorArrayGatherV3", "TensorArrayScatterV3"),
     *("TensorArrayConcatV3", "TensorArraySplitV3", "TensorArraySizeV3", "TensorArrayCloseV3"),
 }
@@ -31,10 +31,10 @@ _HARMLESS = _VARIABLES | {
 
 @dataclass(frozen=True)
 class _State:
-    """What a function keeps from call to call.
+    """The state a function keeps between calls.
 
     Attributes:
-        variables: Stands for the variables and tables it holds; equal for those of another function of the model.
+        variables: Identifies the variables and tables it holds; comparable across functions of the model.
         operations: The names of the operations that do more than read a variable.
     """
 
@@ -43,7 +43,7 @@ class _State:
 
     @property
     def may_write(self) -> bool:
-        """Whether it may write variables: unless all it does is to use tables."""
+        """Whether it may write variables, which is assumed unless it only uses tables."""
         return not all("Table" in operation for operation in self.operations)
 
 
@@ -52,8 +52,8 @@ class FrozenCopy:
     """A function with its variables as constants.
 
     Attributes:
-        function: TensorFlow's own.
-        call: Calls it by the names of the function it was made of, and answers by these.
+        function: TensorFlow's function.
+        call: Calls it with the input and output names of the original function.
     """
 
     function: Any
@@ -63,15 +63,15 @@ class FrozenCopy:
 def freeze(
     functions: Mapping[str, Any], signatures: Mapping[str, Signature]
 ) -> tuple[dict[str, FrozenCopy], dict[str, str]]:
-    """Freeze what can be frozen.
+    """Freeze the signatures that can be frozen.
 
     Args:
         functions: The functions of all of a model's signatures.
-        signatures: What they stand for.
+        signatures: The signatures they implement.
 
     Returns:
-        A frozen copy of each function that answers as the function does, called and answering by the same names; and
-        why there is none of each other.
+        A frozen copy, with the same names, of each function whose results freezing does not change; and for every other
+        function, why there is none.
     """
     states = {name: _state(function) for name, function in functions.items()}
     frozen, reasons = {}, {}
@@ -82,9 +82,10 @@ def freeze(
         try:
             frozen[name] = _freeze(function, signatures[name])
         except (ValueError, TypeError, LookupError, NotImplementedError, tf.errors.OpError, ProtobufError) as error:
-            # The conversion knows neither every operation nor every type, nor graphs of 2 GB, and says so anyhow.
+            # The conversion does not support every operation and type, or graphs of 2 GB, and raises all kinds of
+            # errors.
             reasons[name] = f"TensorFlow cannot make its variables constants: {first_line(error)}"
-    # The conversion leaves several copies of the weights behind, in circles that only the collector can free.
+    # The conversion leaves several copies of the weights behind, in cycles that only the garbage collector can free.
     gc.collect()
     return frozen, reasons
 
@@ -100,7 +101,7 @@ def _why_not(name: str, states: Mapping[str, _State]) -> str:
 
 def _state(function: Any) -> _State:
     captures = {id(outside) for outside, inside in function.graph.captures if inside.consumers()}
-    # Variables of TensorFlow 1 are nodes, and functions that name the same node share it.
+    # TensorFlow 1 variables are nodes, and functions that name the same node share it.
     named, operations = set(), set()
     for node in _nodes(function.graph.as_graph_def()):
         if node.op in _VARIABLES:

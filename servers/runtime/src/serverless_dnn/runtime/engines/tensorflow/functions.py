@@ -1,4 +1,4 @@
-"""Load a SavedModel as TensorFlow's functions, and find out whether they are what its signatures declare."""
+"""Load a SavedModel as TensorFlow functions, and check that they match its declared signatures."""
 
 import re
 from collections.abc import Mapping
@@ -17,21 +17,21 @@ def load_functions(folder: Path, signatures: Mapping[str, Signature]) -> tuple[A
 
     Args:
         folder: The folder that holds ``saved_model.pb``.
-        signatures: The signatures that shall be called.
+        signatures: The signatures that will be called.
 
     Returns:
-        What ``tf.saved_model.load`` gives, and an empty text; or, when its functions cannot stand for the signatures,
-        ``None`` and why.
+        The result of ``tf.saved_model.load`` and an empty text; or, if its functions do not match the signatures,
+        ``None`` and the reason.
 
     Raises:
         DataLossError: A file is missing or broken, or TensorFlow lacks an operation.
     """
     try:
-        # The tags by which the signatures were read: a model may hold a graph for training as well.
+        # The same tags the signatures were read with: a model may also hold a training graph.
         loaded = tf.saved_model.load(str(folder), tags=[tf.saved_model.SERVING])
     except (ValueError, TypeError, LookupError, UnliftableError, tf.errors.InvalidArgumentError) as error:
-        # Names that no Python function can have, or a signature that leaves a placeholder unfed or feeds one twice:
-        # nothing is wrong with the graph.
+        # Names that a Python function cannot have, or a signature that leaves a placeholder unfed or feeds one twice:
+        # the graph itself is fine.
         return None, f"tensorflow cannot make functions of the signatures: {first_line(error)}"
     except (OSError, RuntimeError, tf.errors.OpError) as error:
         raise DataLossError(f"tensorflow cannot load {folder}: {error}") from error
@@ -42,7 +42,7 @@ def load_functions(folder: Path, signatures: Mapping[str, Signature]) -> tuple[A
 
 
 def first_line(error: Exception) -> str:
-    """What an error says, without TensorFlow's account of where it came from.
+    """An error's message without TensorFlow's account of its origin.
 
     Args:
         error: The error.
@@ -58,12 +58,12 @@ def input_order(function: Any, signature_inputs: Mapping[str, object]) -> list[s
 
     Args:
         function: A signature's function.
-        signature_inputs: What the signature calls them.
+        signature_inputs: The signature's names for them.
 
     Returns:
         The names.
     """
-    # TensorFlow flattens every dictionary in the order of its keys, which are its own spelling of the names.
+    # TensorFlow flattens dictionaries in the order of their keys, which are its own spelling of the names.
     aliases = {_spelling(alias): alias for alias in signature_inputs}
     return [aliases[_spelling(key)] for key in sorted(function.structured_input_signature[1])]
 
@@ -83,5 +83,5 @@ def _why_not_its_function(function: Any, signature: Signature) -> str:
 
 
 def _spelling(name: str) -> str:
-    """Equal for a name and for what TensorFlow makes of it for Python: ``a_0`` of ``a:0``, ``arg_0`` of ``0``."""
+    """Normalise a name as TensorFlow does for Python: ``a:0`` becomes ``a_0``, ``0`` becomes ``arg_0``."""
     return re.sub(r"\W", "_", name).removeprefix("arg_")

@@ -29,27 +29,27 @@ from serverless_dnn.runtime.timing import Instance
 
 _log = logging.getLogger(__name__)
 
-# Takes an array for each input and gives what is numpy's for each output.
+# Takes an array for each input and returns a numpy value for each output.
 _Call = Callable[[Mapping[str, NDArray[Any]]], Mapping[str, Any]]
 
 
 class TensorFlowModel:
     """A SavedModel in TensorFlow.
 
-    Signatures are called as the functions that ``tf.saved_model.load`` makes of them. Where these are not what the file
-    declares, such as with an input named ``class``, the graph is run in a session by the names of its tensors, which is
-    what TensorFlow Serving does. That is logged and told by ``info.reason``, and so is a signature that ``graph`` asks
-    to freeze but that would answer otherwise when frozen, such as one with a lookup table.
+    Signatures are called as the functions that ``tf.saved_model.load`` creates for them. If these do not match what the
+    file declares, for example with an input named ``class``, the graph is run in a session by tensor names, as
+    TensorFlow Serving does. This is logged and reported in ``info.reason``, as is a signature that ``graph`` asks to
+    freeze but whose results would change when frozen, such as one with a lookup table.
 
     Args:
         version_folder: The folder that holds ``saved_model.pb``.
         signatures: Its signatures.
         options: How to run it.
-        instance: Takes the time spent importing and loading.
-        reason: Why this engine was taken.
+        instance: Records the time spent importing and loading.
+        reason: Why this engine was chosen.
 
     Raises:
-        FailedPreconditionError: The options ask for what this engine does not do, or cannot do with this model.
+        FailedPreconditionError: The options ask for something this engine does not support, at all or for this model.
         DataLossError: TensorFlow cannot read the model.
     """
 
@@ -78,7 +78,7 @@ class TensorFlowModel:
             self._calls, notes, loaded, frozen = _load(tf, version_folder, called, options, threads)
         from serverless_dnn.runtime.engines.tensorflow.freeing import free_with
 
-        # Also owns variables and tables: without it the functions would outlive them.
+        # It owns the variables and tables: without it the functions would outlive them.
         self._loaded = loaded
         free_with(self, loaded, frozen)
         for note in notes:
@@ -103,10 +103,10 @@ class TensorFlowModel:
 
 
 def _import_tensorflow() -> Any:
-    """Import TensorFlow in a thread of its own.
+    """Import TensorFlow in a separate thread.
 
-    It keeps exceptions that it met on the way, these keep the frames of all callers, and those what is in them: the
-    first model that was loaded.
+    It keeps the exceptions it encounters while importing; these keep the frames of all callers alive, and with them the
+    first model loaded.
     """
     with ThreadPoolExecutor(1) as thread, collector.paused():
         return thread.submit(import_module, "tensorflow").result()
@@ -115,8 +115,8 @@ def _import_tensorflow() -> Any:
 def _load(
     tf: Any, folder: Path, signatures: Mapping[str, Signature], options: EngineOptions, threads: int
 ) -> tuple[dict[str, _Call], list[str], object, list[object]]:
-    """A call for each signature, what falls back and why, what must live as long as the calls, and frozen copies."""
-    # Here, because these modules import TensorFlow.
+    """A callable per signature, notes on fallbacks, the object that must outlive the callables, and frozen copies."""
+    # Imported here because these modules import TensorFlow.
     from serverless_dnn.runtime.engines.tensorflow.functions import load_functions
 
     loaded, why_session = load_functions(folder, signatures)
@@ -140,7 +140,7 @@ def _load(
     notes = [f"signature {name} is run as it is, not frozen, because {why}" for name, why in reasons.items()]
     _check_precision(options, notes)
     if options.precision == "bf16":
-        # oneDNN's pass: of the process, as all of TensorFlow's graph options are.
+        # oneDNN's pass; process-wide, like all of TensorFlow's graph options.
         tf.config.optimizer.set_experimental_options({"auto_mixed_precision_onednn_bfloat16": True})
     calls = {name: _make_call(tf, each, signatures[name]) for name, each in {**functions, **frozen}.items()}
     kept = [copy.function for copy in copies.values()]
@@ -160,7 +160,7 @@ def _check_precision(options: EngineOptions, notes: list[str]) -> None:
 
 
 def _make_call(tf: Any, function: Callable[..., Mapping[str, Any]], signature: Signature) -> _Call:
-    # A quantised tensor comes as the integers it holds; its type makes it one.
+    # A quantised tensor arrives as the integers it holds; the cast makes it quantised.
     types = {alias: tf.as_dtype(spec.data_type) for alias, spec in signature.inputs.items()}
 
     def call(inputs: Mapping[str, NDArray[Any]]) -> Mapping[str, Any]:
@@ -175,7 +175,7 @@ def _make_call(tf: Any, function: Callable[..., Mapping[str, Any]], signature: S
 
 
 def _array(value: Any) -> NDArray[Any]:
-    """An output as an array; TensorFlow gives a single string as ``bytes``, which numpy would cut at its last zeros."""
+    """An output as an array; TensorFlow returns a scalar string as ``bytes``; numpy would strip its trailing zeros."""
     return np.array(value, object) if isinstance(value, bytes) else np.asarray(value)
 
 
@@ -192,7 +192,7 @@ def _set_threads(tf: Any, threads: int) -> None:
         tf.config.threading.set_intra_op_parallelism_threads(threads)
         tf.config.threading.set_inter_op_parallelism_threads(threads)
     except RuntimeError:
-        # A model is loaded already; TensorFlow's pools are the process's and were sized with it.
+        # A model has already been loaded; TensorFlow's process-wide thread pools were sized for it.
         return
 
 
@@ -206,7 +206,7 @@ def _serving_error(code: int, message: str) -> ServingError:
 
 
 def _reason(message: str) -> str:
-    """What the kernel said, without the report on the graph around it."""
+    """The kernel's message, without the report on the surrounding graph."""
     said = message.partition("\n\t [[")[0].strip()
     said = said.rpartition("<stack traces unavailable>\n")[2].rpartition("\n")[2] or said
     return re.sub(r"^(\{\{[^}]*\}\} )+", "", said)

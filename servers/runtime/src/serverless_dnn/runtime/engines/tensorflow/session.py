@@ -1,4 +1,4 @@
-"""Run a SavedModel's graph in a session, by the names of its tensors: what TensorFlow Serving does."""
+"""Run a SavedModel's graph in a session by tensor names, as TensorFlow Serving does."""
 
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -13,14 +13,14 @@ from serverless_dnn.runtime.saved_model.signature import Signature
 
 
 def open_session(folder: Path, threads: int) -> Any:
-    """Load the graph tagged for serving, with its variables and tables, into a session of its own.
+    """Load the graph tagged for serving, with its variables and tables, into a new session.
 
     Args:
         folder: The folder that holds ``saved_model.pb``.
-        threads: Threads for one prediction.
+        threads: Threads per prediction.
 
     Returns:
-        The session, closed when it is no longer referred to.
+        The session, which is closed once nothing refers to it.
 
     Raises:
         DataLossError: TensorFlow cannot read the model.
@@ -36,15 +36,15 @@ def open_session(folder: Path, threads: int) -> Any:
 
 
 def make_call(session: Any, signature: Signature) -> Callable[[Mapping[str, NDArray[Any]]], Mapping[str, Any]]:
-    """What runs a signature.
+    """Make the callable that runs a signature.
 
     Args:
-        session: The model's.
-        signature: One of the model's.
+        session: The model's session.
+        signature: One of the model's signatures.
 
     Returns:
-        Takes an array for each input and gives an array, or ``bytes``, for each output. Raises
-        ``InvalidArgumentError`` for an array that the graph does not take although the signature does.
+        A callable that takes an array for each input and returns an array, or ``bytes``, for each output. It raises
+        ``InvalidArgumentError`` for an array that the signature accepts but the graph does not.
     """
     feeds = {alias: spec.graph_name for alias, spec in signature.inputs.items()}
     fetches = {alias: spec.graph_name for alias, spec in signature.outputs.items()}

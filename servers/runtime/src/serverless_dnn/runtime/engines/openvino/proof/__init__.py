@@ -1,1 +1,1 @@
-"""Prove from a SavedModel's graph that OpenVINO's answers are TensorFlow's, and find the guards that this takes."""
+"""Prove from a SavedModel's graph that OpenVINO's results equal TensorFlow's, and find the guards this requires."""

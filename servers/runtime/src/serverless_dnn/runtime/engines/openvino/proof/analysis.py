@@ -1,4 +1,4 @@
-"""Decide from a SavedModel's graph whether OpenVINO's answers are TensorFlow's, and with which guards."""
+"""Decide from a SavedModel's graph whether OpenVINO's results equal TensorFlow's, and with which guards."""
 
 import logging
 import math
@@ -21,12 +21,12 @@ from serverless_dnn.runtime.errors import ResourceExhaustedError
 from serverless_dnn.runtime.saved_model.graph import Graph, reached_operators, read_graph
 from serverless_dnn.runtime.saved_model.signature import DEFAULT_SIGNATURE, Signature, TensorSpec
 
-# Larger numbers may overflow float32 on the way, and what becomes of NaN and infinities is TensorFlow's affair.
+# Larger numbers may overflow float32 along the way, and NaN and infinities are left to TensorFlow.
 _MAX_FLOAT = 1e10
 _INT32 = (-(2**31), 2**31 - 1)
-# Free dimensions are tried at least so large, until every window fits.
+# Minimum sizes to try for free dimensions, until every window fits.
 _DIMENSIONS = (2, 4, 8, 16, 32, 64, 128, 256)
-# Integers are tried within these bounds, one after another, until all that is computed of them is exact.
+# Bounds to try for integers, one after another, until everything computed from them is exact.
 _INTEGER_BOUNDS = (1 << 24, 1 << 20, 1 << 16, 1 << 12, 1 << 8)
 _SHORT_TYPES: Mapping[int, tuple[Number, Number]] = {
     tensor_pb2.DT_UINT8: (0, 255),
@@ -41,15 +41,16 @@ _NOT_NUMBERS = "openvino has no type for: "
 
 @dataclass(frozen=True)
 class Analysis:
-    """What a SavedModel's graph says about running its default signature in OpenVINO.
+    """What a SavedModel's graph implies for running its default signature in OpenVINO.
 
     Attributes:
-        reasons: Why its answers are not proven to be TensorFlow's; none when they are.
-        unsafe: Reasons that hold even when OpenVINO is asked for by name: it cannot run this, or would end the process.
-        guards: What must be checked of every call.
-        equal: Dimensions of inputs, by name and place, whose sizes must be equal for that; groups of them.
+        reasons: Why its results are not proven equal to TensorFlow's; empty if they are.
+        unsafe: Reasons that apply even if OpenVINO is requested by name: it cannot run this, or could crash the
+            process.
+        guards: What must be checked on every call.
+        equal: Groups of input dimensions, by name and position, whose sizes must be equal for the proof to hold.
         same: Other signatures that are the same function under another name.
-        operators: What the signature reaches, by operator and type.
+        operators: The operators the signature reaches, by operator and type.
     """
 
     reasons: tuple[str, ...] = ()
@@ -60,7 +61,7 @@ class Analysis:
     operators: Mapping[tuple[str, str], Seen] = field(default_factory=dict, compare=False)
 
     def as_record(self) -> dict[str, Any]:
-        """The decision in JSON's types, without the operators."""
+        """The decision as JSON types, without the operators."""
         return {
             "reasons": list(self.reasons),
             "unsafe": list(self.unsafe),
@@ -71,10 +72,10 @@ class Analysis:
 
     @classmethod
     def from_record(cls, record: Mapping[str, Any]) -> "Analysis":
-        """The decision that ``as_record`` wrote down.
+        """Restore a decision from ``as_record``.
 
         Args:
-            record: What it wrote.
+            record: The value returned by ``as_record``.
         """
         guards = tuple(Guard(**{**guard, "free": tuple(map(tuple, guard["free"]))}) for guard in record["guards"])
         equal = tuple(tuple((alias, axis) for alias, axis in group) for group in record["equal"])
@@ -82,12 +83,12 @@ class Analysis:
 
     @property
     def against(self) -> str:
-        """The first reason against OpenVINO; empty when there is none."""
+        """The first reason against OpenVINO; empty if there is none."""
         return next(iter((*self.unsafe, *self.reasons)), "")
 
 
 def analyse(version_folder: Path, signatures: Mapping[str, Signature]) -> Analysis:
-    """Read a model's graph and decide.
+    """Analyse a model's graph.
 
     Args:
         version_folder: The folder that holds ``saved_model.pb``.
@@ -109,7 +110,7 @@ def analyse(version_folder: Path, signatures: Mapping[str, Signature]) -> Analys
     try:
         trace, assumed = _prove(graph, signature)
     except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError) as error:
-        # A graph that no version of TensorFlow writes, or a fault of these rules: neither is proven.
+        # A graph that no version of TensorFlow writes, or a bug in these rules: neither is proven.
         _log.warning("a graph cannot be followed", exc_info=True, extra={"folder": str(version_folder)})
         return Analysis(reasons=(f"its graph cannot be followed: {type(error).__name__}: {error}",))
     reasons = [*_ambiguous_names(signature), *_writes(graph, signatures), *trace.reasons]
@@ -124,7 +125,7 @@ def analyse(version_folder: Path, signatures: Mapping[str, Signature]) -> Analys
 
 
 def _why_never(signatures: Mapping[str, Signature]) -> str:
-    """Why OpenVINO's reader of SavedModels cannot read a model: it sees one signature, dense tensors and numbers."""
+    """Why OpenVINO cannot read a SavedModel: it supports one signature, dense tensors and numeric types."""
     default = signatures.get(DEFAULT_SIGNATURE)
     if default is None:
         return f"the model has no signature {DEFAULT_SIGNATURE}, the only one openvino reads"
@@ -140,13 +141,13 @@ def _why_never(signatures: Mapping[str, Signature]) -> str:
 
 @dataclass(frozen=True)
 class _Assumed:
-    """What is assumed of inputs, and seen to by the guards.
+    """What is assumed of inputs, and enforced by the guards.
 
     Attributes:
         bounds: Bounds of their values, by name.
-        indices: Of those that hold indices, what keeps them in range.
-        sizes: Of their free sizes.
-        constants: What is known of the graph's constants, whatever is assumed.
+        indices: For inputs that hold indices, the bounds that keep them in range.
+        sizes: Assumptions about their free sizes.
+        constants: What is known of the graph's constants, independent of the assumptions.
     """
 
     bounds: Mapping[str, tuple[Number, Number]]
@@ -156,7 +157,7 @@ class _Assumed:
 
 
 def _prove(graph: Graph, signature: Signature) -> tuple[Trace, _Assumed]:
-    """Follow a signature, assuming of its inputs what leaves no reason against it, if there is such a thing."""
+    """Trace a signature under assumptions about its inputs that leave no reason against it, if there are any."""
     assumed = _Assumed({alias: _widest(spec) for alias, spec in signature.inputs.items()})
     trace = _followed(graph, signature, assumed)
     if trace.indices or trace.limits:
@@ -179,7 +180,7 @@ def _prove(graph: Graph, signature: Signature) -> tuple[Trace, _Assumed]:
 
 
 def _least(graph: Graph, signature: Signature, trace: Trace, assumed: _Assumed) -> tuple[Trace, _Assumed]:
-    """Find the smallest sizes for which every window fits: below them TensorFlow refuses, or ends the process."""
+    """Find the smallest sizes for which every window fits: below them TensorFlow rejects the call or crashes."""
     places = [
         (alias, axis)
         for alias, spec in signature.inputs.items()
@@ -201,7 +202,7 @@ def _least(graph: Graph, signature: Signature, trace: Trace, assumed: _Assumed) 
 
 
 def _narrower(assumed: _Assumed, signature: Signature) -> Iterator[_Assumed]:
-    """Assumptions to try, one after another: of free sizes first, of integers then."""
+    """Assumptions to try, one after another: first about free sizes, then about integers."""
     sizes = assumed.sizes
     if _shared_places(signature):
         sizes = replace(sizes, shared=True)
@@ -216,7 +217,7 @@ def _narrower(assumed: _Assumed, signature: Signature) -> Iterator[_Assumed]:
 
 
 def _shared_places(signature: Signature) -> tuple[tuple[tuple[str, int], ...], ...]:
-    """The free dimensions that inputs share: the first of all, and those at one place of inputs of one rank."""
+    """The free dimensions that inputs share: the first of all, and those at equal positions in inputs of equal rank."""
     places: dict[tuple[int, int], list[tuple[str, int]]] = {}
     for alias, spec in signature.inputs.items():
         for axis, size in enumerate(spec.shape or ()):
@@ -255,7 +256,7 @@ def _guard(spec: TensorSpec, assumed: _Assumed) -> Guard:
 
 
 def _ambiguous_names(signature: Signature) -> Sequence[str]:
-    """OpenVINO finds tensors by the signature's names and by the graph's, which must then not be each other's."""
+    """OpenVINO finds tensors by both signature and graph names, so the two must not collide."""
     for alias in signature.inputs.keys() & signature.outputs.keys():
         if signature.inputs[alias].graph_name != signature.outputs[alias].graph_name:
             return [f"{alias} names an input and another tensor among the outputs"]
@@ -269,7 +270,7 @@ def _ambiguous_names(signature: Signature) -> Sequence[str]:
 
 
 def _writes(graph: Graph, signatures: Mapping[str, Signature]) -> Sequence[str]:
-    """Variables that any signature writes: two engines would keep two of each."""
+    """Variables that any signature writes: two engines would each keep their own copy."""
     for signature in signatures.values():
         names = [spec.graph_name for spec in signature.outputs.values()]
         for node in reached_operators(graph, names):

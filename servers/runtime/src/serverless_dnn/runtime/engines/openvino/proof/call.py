@@ -1,4 +1,4 @@
-"""One operator of a graph with what is known of its inputs, as the rules of the list see it."""
+"""One operator of a graph with what is known of its inputs, as seen by the rules."""
 
 import math
 from collections.abc import Mapping, Sequence
@@ -23,21 +23,21 @@ from serverless_dnn.runtime.engines.openvino.proof.sizes import (
 
 _OUTPUT_SHAPES = "_output_shapes"
 _EXACT_IN_FLOAT32 = 1 << 24
-# Their outputs have one shape.
+# All their outputs have the same shape.
 _ALIKE = frozenset({"Split", "Unpack"})
 _INTEGERS = (tensor_pb2.DT_INT32, tensor_pb2.DT_INT64)
 
 
 @dataclass(frozen=True)
 class Call:
-    """An operator, its inputs, and the outputs to be told of.
+    """An operator, its inputs, and the facts about its outputs.
 
     Attributes:
         node: The operator.
-        inputs: What is known of its inputs, in order, without those that stand for order alone.
-        data: Those inputs that are no parameters such as an axis or a shape.
-        objections: Why its answers are not proven to be TensorFlow's; what is known is told all the same.
-        limits: Bounds of free sizes that would make more known.
+        inputs: What is known of its inputs, in order, without control inputs.
+        data: The inputs that are not parameters such as an axis or a shape.
+        objections: Why its results are not proven equal to TensorFlow's; facts are returned regardless.
+        limits: Bounds on free sizes that would allow more to be proven.
     """
 
     node: graph_pb2.NodeDef
@@ -51,7 +51,7 @@ class Call:
 
         Args:
             name: The attribute.
-            default: Stands for an attribute that is left out.
+            default: The value of an omitted attribute.
         """
         return attribute_value(self.node.attr, name, default)
 
@@ -61,7 +61,7 @@ class Call:
         return any(facts.varies for facts in self.inputs)
 
     def written_shape(self, index: int = 0) -> Shape | None:
-        """The sizes that TensorFlow wrote down for an output when the model was saved."""
+        """The sizes TensorFlow recorded for an output when the model was saved."""
         if _OUTPUT_SHAPES not in self.node.attr:
             return None
         shapes = self.node.attr[_OUTPUT_SHAPES].list.shape
@@ -70,7 +70,7 @@ class Call:
         return tuple(None if dim.size < 0 else dim.size for dim in shapes[index].dim)
 
     def output_shape(self, index: int = 0) -> Shape | None:
-        """The sizes of an output: numbers, or sizes that follow from those of the inputs, or names of their own."""
+        """The sizes of an output: numbers, sizes derived from those of the inputs, or names of their own."""
         written = self.written_shape(index)
         if written is None or None in written:
             written = merged_shape(written, inferred_shape(self) if index == 0 or self.node.op in _ALIKE else None)
@@ -81,7 +81,7 @@ class Call:
             for axis, size in enumerate(written)
         )
 
-    def result(  # noqa: PLR0913 - each is one thing that is known
+    def result(  # noqa: PLR0913 - each is a separate fact
         self,
         low: Number = -math.inf,
         high: Number = math.inf,
@@ -98,12 +98,12 @@ class Call:
         Args:
             low: No value is smaller.
             high: No value is larger.
-            index: Which output.
+            index: The output's index.
             data_type: Its type; by default that of the first input.
-            finite: Whether no value is NaN or infinite; by default, if that is so for all inputs.
-            number: Whether no value is NaN; by default, if that is so for all inputs.
-            exact: Whether its values are TensorFlow's bit for bit, if those of the inputs are.
-            filled: Whether it has elements; by default, if all inputs have.
+            finite: Whether no value is NaN or infinite; by default, whether that holds for all inputs.
+            number: Whether no value is NaN; by default, whether that holds for all inputs.
+            exact: Whether its values equal TensorFlow's bit for bit if those of the inputs do.
+            filled: Whether it has elements; by default, whether all inputs have.
         """
         shape = self.output_shape(index)
         if is_never_empty(shape):
@@ -134,19 +134,19 @@ class Call:
         )
 
     def check_exact_integers(self, facts: Sequence[Facts]) -> None:
-        """Check that integers stay where float32, in which OpenVINO may compute them, is exact.
+        """Check that integers stay in the range where float32, which OpenVINO may use for them, is exact.
 
         Args:
-            facts: Inputs and outputs of the operator.
+            facts: The inputs and outputs of the operator.
 
         """
-        # What is the same in every call is computed when the model is compiled.
+        # Values that are the same in every call are computed when the model is compiled.
         if any(not fact.fixed and max(-fact.low, fact.high) > _EXACT_IN_FLOAT32 for fact in facts):
             self.objections.append("may compute with integers beyond 2^24, which OpenVINO holds as float32")
 
 
 def _as_value(content: Shape | None, shape: Shape | None) -> NDArray[Any] | None:
-    """The numbers of a constant; ``None`` where one of them is not the same in every call."""
+    """The numbers of a constant; ``None`` if any of them varies between calls."""
     if content is None or shape is None or not all(isinstance(size, int) for size in (*content, *shape)):
         return None
     value = np.array(content, np.int64)
@@ -159,7 +159,7 @@ def attribute_value(attributes: Mapping[str, graph_pb2.AttrValue], name: str, de
     Args:
         attributes: An operator's attributes.
         name: The attribute.
-        default: Stands for an attribute that is left out.
+        default: The value of an omitted attribute.
 
     Returns:
         ``bytes``, ``int``, ``float``, ``bool``, a ``DataType`` number, a message, or a tuple of those.

@@ -1,4 +1,4 @@
-"""The sizes that small tensors of whole numbers hold, such as those that a Reshape takes its shape from."""
+"""The sizes held by small integer tensors, such as the shape input of a Reshape."""
 
 from typing import TYPE_CHECKING
 
@@ -9,13 +9,13 @@ if TYPE_CHECKING:
 
 
 def inferred_content(call: "Call") -> Shape | None:
-    """The whole numbers in a small tensor that is computed of sizes.
+    """The integers in a small tensor computed from sizes.
 
     Args:
         call: The operator.
 
     Returns:
-        The numbers of a vector, or the one of a scalar, in order; ``None`` where they are not followed.
+        The numbers of a vector in order, or the one of a scalar; ``None`` if they cannot be traced.
     """
     contents = [facts.content for facts in call.inputs]
     operator = call.node.op

@@ -1,4 +1,4 @@
-"""What is known of a tensor before any call: its type, bounds of its values, whether inputs decide them."""
+"""What is known of a tensor before any call: its type, the bounds of its values, whether they depend on inputs."""
 
 import math
 from dataclasses import dataclass, field
@@ -17,23 +17,23 @@ class Facts:
     """What is known of a tensor, for all calls that pass the guards.
 
     Attributes:
-        data_type: The number of its ``DataType``; of a list of tensors, of its elements.
-        shape: Its sizes, products of the inputs' free sizes among them, ``None`` where it is not known which; ``None``
-            as a whole when the rank is unknown.
+        data_type: Its ``DataType`` number; for a list of tensors, that of its elements.
+        shape: Its sizes, possibly products of the inputs' free sizes, ``None`` where unknown; ``None`` as a whole if
+            the rank is unknown.
         low: No value is smaller.
         high: No value is larger.
         finite: No value is NaN or infinite.
         number: No value is NaN.
-        varies: Its values depend on values of inputs, not on their shapes and the weights alone.
-        fixed: Its values are the same in every call: they depend on no input's shape either.
-        exact: Its values are TensorFlow's bit for bit, so that rounding them gives TensorFlow's integers.
-        filled: It has elements, whatever the shapes of the inputs.
-        value: Its value, where that is a small constant.
-        content: Of a vector of sizes or a single size, which those are.
-        alias: The input that it is; empty for others.
-        operator: What computes it.
-        inputs: What that operator takes.
-        unproven: An operator before it is not on the list, so that nothing is known.
+        varies: Its values depend on input values, not only on input shapes and weights.
+        fixed: Its values are the same in every call: they do not depend on input shapes either.
+        exact: Its values equal TensorFlow's bit for bit, so that rounding them gives TensorFlow's integers.
+        filled: It has elements, regardless of the inputs' shapes.
+        value: Its value, if it is a small constant.
+        content: For a vector of sizes or a single size, the sizes themselves.
+        alias: The model input it is; empty for other tensors.
+        operator: The operator that computes it.
+        inputs: That operator's inputs.
+        unproven: An upstream operator is not on the list, so nothing is known.
     """
 
     data_type: int
@@ -60,17 +60,17 @@ class Facts:
 
     @property
     def scalar(self) -> Number | None:
-        """The one number of a constant whose values are all equal; ``None`` for any other tensor."""
+        """The value of a constant whose elements are all equal; ``None`` for any other tensor."""
         if self.value is None or not self.value.size or self.value.dtype.kind not in "fiub":
             return None
         first = self.value.flat[0]
         return first.item() if (self.value == first).all() else None
 
     def size_of(self, axis: int) -> int | None:
-        """The size of a dimension, where it is the same in every call.
+        """The size of a dimension, if it is the same in every call.
 
         Args:
-            axis: The dimension, counted from the end when negative.
+            axis: The dimension, counted from the end if negative.
         """
         if self.shape is None or not -len(self.shape) <= axis < len(self.shape):
             return None
@@ -102,7 +102,7 @@ def constant_facts(data_type: int, value: NDArray[Any]) -> Facts:
 
 
 def joined(facts: tuple[Facts, ...] | list[Facts]) -> tuple[Number, Number]:
-    """Bounds that hold for the values of every tensor.
+    """Bounds that hold for the values of all given tensors.
 
     Args:
         facts: At least one tensor.
@@ -117,6 +117,6 @@ def product(left: tuple[Number, Number], right: tuple[Number, Number]) -> tuple[
         left: The bounds of one.
         right: The bounds of the other.
     """
-    # Zero times an unknown bound is zero: the bound stands for a finite value.
+    # Zero times an unknown bound is zero, because the bound represents a finite value.
     corners = [0 if 0 in (a, b) else a * b for a in left for b in right]
     return min(corners), max(corners)

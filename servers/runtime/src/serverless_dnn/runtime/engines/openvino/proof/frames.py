@@ -1,4 +1,4 @@
-"""A graph, or a call of one of its functions, and the order in which its operators are followed."""
+"""A graph, or a call of one of its functions, and the order in which its operators are traced."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -18,7 +18,7 @@ class Frame:
 
 
 def in_order(frame: Frame, wanted: Sequence[str]) -> Iterator[str]:
-    """The operators that tensors need, each behind its own inputs."""
+    """The operators that tensors depend on, each after its own inputs."""
     state: dict[str, bool] = dict.fromkeys(frame.results, True)
     stack = [name for reference in reversed(wanted) if (name := _node_name(frame, reference))]
     while stack:
@@ -37,7 +37,7 @@ def in_order(frame: Frame, wanted: Sequence[str]) -> Iterator[str]:
 
 
 def _node_name(frame: Frame, reference: str) -> str:
-    """The operator that a reference names; empty for an argument and for what is fed."""
+    """The operator that a reference names; empty for an argument or a fed tensor."""
     if reference in frame.arguments or (not reference.startswith("^") and port_of(reference) in frame.fed):
         return ""
     name = reference.removeprefix("^").partition(":")[0]
@@ -45,10 +45,10 @@ def _node_name(frame: Frame, reference: str) -> str:
 
 
 def port_of(reference: str) -> tuple[str, int]:
-    """The operator and the number of the output that a reference names.
+    """The operator and output index that a reference names.
 
     Args:
-        reference: Such as ``node``, ``node:1`` or, in a function, ``node:output:1``.
+        reference: For example ``node``, ``node:1`` or, in a function, ``node:output:1``.
     """
     name, *rest = reference.split(":")
     return name, int(rest[-1]) if rest else 0

@@ -1,4 +1,4 @@
-"""What is assumed of sizes that a signature leaves open."""
+"""Assumptions about the sizes that a signature leaves open."""
 
 import math
 from collections.abc import Mapping
@@ -10,13 +10,13 @@ from serverless_dnn.runtime.saved_model.signature import TensorSpec
 
 @dataclass(frozen=True)
 class FreeSizes:
-    """What is assumed of the free sizes of a signature's inputs.
+    """Assumptions about the free sizes of a signature's inputs.
 
     Attributes:
-        smallest: None but a first one is smaller.
-        smaller: Those that may be smaller than that, by input name and place.
-        largest: None but a first one is larger.
-        shared: First ones are equal in all inputs, others at the same place of inputs of one rank.
+        smallest: No free size is smaller, except in the first dimension.
+        smaller: Sizes that may be smaller than that, by input name and position.
+        largest: No free size is larger, except in the first dimension.
+        shared: First dimensions are equal in all inputs, others at the same position in inputs of equal rank.
     """
 
     smallest: int = 1
@@ -35,7 +35,7 @@ class FreeSizes:
         return tuple(self._named(spec, axis) if size is None else size for axis, size in enumerate(spec.shape))
 
     def at_least(self, spec: TensorSpec, axis: int) -> int:
-        """What a free size is at least.
+        """The lower bound of a free size.
 
         Args:
             spec: The input.
@@ -46,6 +46,6 @@ class FreeSizes:
     def _named(self, spec: TensorSpec, axis: int) -> FreeSize:
         shape = spec.shape or ()
         name = f"{spec.name}.{axis}" if not self.shared else f"{len(shape)}.{axis}" if axis else "batch"
-        # The more elements the other dimensions have, the smaller this one is.
+        # The more elements the other dimensions have, the smaller this one must be.
         largest = min(LARGEST, MOST_ELEMENTS // math.prod(size or 1 for size in shape))
         return FreeSize((name,), 1, self.at_least(spec, axis), min(largest, self.largest) if axis else largest)

@@ -1,4 +1,4 @@
-"""What is checked of every call's inputs, so that OpenVINO's answer is TensorFlow's."""
+"""Checks on every call's inputs that ensure OpenVINO's result equals TensorFlow's."""
 
 import math
 from collections.abc import Iterable, Mapping
@@ -15,17 +15,17 @@ from serverless_dnn.runtime.errors import InvalidArgumentError
 
 @dataclass(frozen=True)
 class Guard:
-    """The values of an input that an answer is proven for.
+    """The values of an input for which results are proven.
 
     Attributes:
         alias: The input.
         low: The smallest.
         high: The largest.
-        rows: Where the values are indices as they are: of how many rows. Others are then the caller's mistake, with
-            TensorFlow's own error; without, TensorFlow is to answer.
-        free: Its dimensions of free size but the first, and the smallest size of each; a smaller one is the caller's
+        rows: If the values are used directly as indices, the number of rows. Other values are then the caller's
+            mistake, with TensorFlow's own error; if not set, TensorFlow handles the call.
+        free: Its free dimensions except the first, with the smallest size of each; a smaller one is the caller's
             mistake.
-        largest: None of those is larger.
+        largest: The upper bound of those sizes.
     """
 
     alias: str
@@ -36,17 +36,17 @@ class Guard:
     largest: int = LARGEST
 
     def objection(self, array: NDArray[Any]) -> str:
-        """Why a call is not OpenVINO's to answer.
+        """Why OpenVINO must not handle a call.
 
         Args:
             array: The input.
 
         Returns:
-            The reason; empty when there is none.
+            The reason; empty if there is none.
 
         Raises:
-            InvalidArgumentError: The values are indices, and one is out of range, in TensorFlow's words; or a size is
-                too small for the model.
+            InvalidArgumentError: The values are indices and one is out of range, with TensorFlow's message; or a size
+                is too small for the model.
         """
         if (objection := self._shape_objection(array)) or array.dtype.kind == "b":
             return objection
@@ -64,7 +64,7 @@ class Guard:
 
     def _shape_objection(self, array: NDArray[Any]) -> str:
         if not array.size and max(array.shape) > LARGEST:
-            # Loops over such a dimension take hours, and have nothing to do.
+            # Loops over such a dimension would run for hours with nothing to do.
             raise InvalidArgumentError(f"input {self.alias} has the shape {list(array.shape)}, and so no elements")
         if not array.size:
             return f"input {self.alias} has no elements"
@@ -84,7 +84,7 @@ class Guard:
         return ""
 
     def _are_small_enough(self, array: NDArray[Any]) -> bool:
-        """Whether the sum of squares says so, which takes one look at each number instead of two."""
+        """Whether the sum of squares proves it, which needs one pass over the numbers instead of two."""
         if array.dtype != np.float32 or not array.flags.c_contiguous or self.low != -self.high:
             return False
         numbers = array.reshape(-1)
@@ -105,18 +105,18 @@ def first_objection(
     equal: Iterable[Iterable[tuple[str, int]]],
     inputs: Mapping[str, NDArray[Any]],
 ) -> str:
-    """Why a call is not OpenVINO's to answer.
+    """Why OpenVINO must not handle a call.
 
     Args:
         guards: The guards of its signature.
-        equal: Groups of dimensions of inputs, by name and place, that must have one size.
+        equal: Groups of input dimensions, by name and position, whose sizes must be equal.
         inputs: Its inputs.
 
     Returns:
-        The first reason; empty when there is none.
+        The first reason; empty if there is none.
 
     Raises:
-        InvalidArgumentError: An index is out of range; in TensorFlow's words.
+        InvalidArgumentError: An index is out of range, with TensorFlow's message.
     """
     for guard in guards:
         if objection := guard.objection(inputs[guard.alias]):

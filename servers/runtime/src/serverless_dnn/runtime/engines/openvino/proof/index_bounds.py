@@ -1,4 +1,4 @@
-"""Trace the indices of rows back to inputs, whose bounds then keep them in range."""
+"""Trace row indices back to inputs, whose bounds then keep them in range."""
 
 from collections.abc import MutableMapping
 from dataclasses import dataclass
@@ -7,26 +7,27 @@ from serverless_dnn.protos.v1 import tensor_pb2
 from serverless_dnn.runtime.engines.openvino.proof.facts import Facts, Number
 from serverless_dnn.runtime.engines.openvino.proof.rules.choices import wrapped_index
 
-# Their outputs hold elements of their inputs, and no others.
+# Their outputs hold only elements of their inputs.
 _COPYING = frozenset(
     {
         *("Reshape", "Transpose", "Squeeze", "ExpandDims", "ConcatV2", "Pack", "Unpack", "Split", "SplitV", "Slice"),
         *("StridedSlice", "Tile", "BroadcastTo", "ReverseV2", "Cast"),
     }
 )
-# Of those, the ones that keep the elements' places.
+# Those that also keep the elements' positions.
 _KEEPS_PLACES = frozenset({"Cast"})
 
 
 @dataclass(frozen=True)
 class IndexBounds:
-    """What an input's values must be for indices made of them to be in range.
+    """The bounds on an input's values that keep the indices derived from them in range.
 
     Attributes:
         low: The smallest.
         high: The largest.
         rows: How many rows there are.
-        in_place: Whether the input's values are the indices, each in its place, so that the error can name it.
+        in_place: Whether the input's values are the indices, in the same positions, so that the error can name the
+            position.
     """
 
     low: Number
@@ -41,10 +42,10 @@ def bound_inputs(indices: Facts, rows: int, found: MutableMapping[str, IndexBoun
     Args:
         indices: The indices.
         rows: How many rows there are; indices must be from 0 to one less.
-        found: Bounds by input name, which are narrowed.
+        found: Bounds by input name, narrowed in place.
 
     Returns:
-        Whether they are then in range; ``False`` where values are computed in ways that are not followed.
+        Whether they are then in range; ``False`` if values are computed in ways that are not traced.
     """
     return _bound(indices, IndexBounds(0, rows - 1, rows), found)
 
@@ -68,7 +69,7 @@ def _bound(facts: Facts, wanted: IndexBounds, found: MutableMapping[str, IndexBo
 
 
 def _keeps_values(facts: Facts) -> bool:
-    """Whether a cast makes indices of integers without cutting them."""
+    """Whether a cast turns integers into indices without truncating them."""
     return (facts.inputs[0].data_type, facts.data_type) == (tensor_pb2.DT_INT32, tensor_pb2.DT_INT64)
 
 

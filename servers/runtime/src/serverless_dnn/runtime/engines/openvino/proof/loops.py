@@ -1,4 +1,4 @@
-"""What is known of a loop's variables in every round."""
+"""What is known of a loop's variables in every iteration."""
 
 import math
 from dataclasses import replace
@@ -8,7 +8,7 @@ from serverless_dnn.runtime.engines.openvino.proof.sizes import LARGEST, Shape
 
 
 def same_bounds(before: Facts, after: Facts) -> bool:
-    """Whether a round changed nothing of what is known of a variable.
+    """Whether an iteration left the facts about a variable unchanged.
 
     Args:
         before: What was known before it.
@@ -19,12 +19,12 @@ def same_bounds(before: Facts, after: Facts) -> bool:
 
 
 def merged(before: Facts, after: Facts, *, widen: bool) -> Facts:
-    """What is known of a variable in every round, from what is known before one and after it.
+    """What is known of a variable in every iteration, given the facts before and after one.
 
     Args:
         before: What is known before.
         after: What is known after.
-        widen: Bounds that still grow are given up, but for what counts rounds.
+        widen: Give up bounds that still grow, except for iteration counters.
     """
     if before is after:
         return before
@@ -53,7 +53,7 @@ def merged(before: Facts, after: Facts, *, widen: bool) -> Facts:
 
 
 def _merged_shape(before: Facts, after: Facts) -> Shape | None:
-    """Sizes that stay the same; a list has the shape of its elements once they are set."""
+    """The sizes that stay the same; a list has the shape of its elements once they are set."""
     if before.operator == "TensorListReserve":
         return after.shape
     if before.shape is None or after.shape is None or len(before.shape) != len(after.shape):

@@ -1,7 +1,7 @@
-"""Sizes that may not fit each other in some call.
+"""Sizes that may be incompatible in some call.
 
-TensorFlow refuses such a call. OpenVINO may answer it, or refuse it and then answer the next one wrongly: what it had
-computed of sizes before stays half changed. So every size that has to be equal to another has to be known to be.
+TensorFlow rejects such a call. OpenVINO may answer it, or reject it and then answer the next one wrongly, because its
+computed sizes stay half updated. So every size that must equal another must be known to do so.
 """
 
 from typing import TYPE_CHECKING
@@ -24,13 +24,13 @@ _PRODUCTS = frozenset({"MatMul", "BatchMatMulV2", "BatchMatMulV3"})
 
 
 def misfit(call: "Call") -> str:
-    """What about the shapes of an operator's inputs may not fit in some call.
+    """Why the shapes of an operator's inputs may be incompatible in some call.
 
     Args:
         call: The operator.
 
     Returns:
-        What it is; empty when all shapes always fit.
+        The reason; empty if all shapes are always compatible.
     """
     operator = call.node.op
     if operator in STRETCHED:
@@ -92,7 +92,7 @@ def _misfit_einsum(call: "Call") -> str:
 
 
 def _misfit_joined(call: "Call") -> str:
-    """All sizes but those along which tensors are joined have to be equal."""
+    """All sizes except along the concatenation axis must be equal."""
     is_pack = call.node.op == "Pack"
     tensors = call.inputs if is_pack else call.inputs[:-1]
     first = tensors[0].shape

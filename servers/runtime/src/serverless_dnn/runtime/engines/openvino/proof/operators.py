@@ -1,7 +1,7 @@
-"""The operators whose answers in OpenVINO are TensorFlow's, by type and attribute.
+"""The operators whose results in OpenVINO equal TensorFlow's, by type and attribute.
 
-An operator is here because the models in ``tests/conformance/engines`` compare it with TensorFlow on ordinary, boundary
-and out-of-range values; a test there keeps every entry covered. What is not here, TensorFlow runs.
+An operator is listed because the models in ``tests/conformance/engines`` compare it with TensorFlow on ordinary,
+boundary and out-of-range values; a test there keeps every entry covered. TensorFlow runs everything else.
 """
 
 import math
@@ -33,18 +33,18 @@ Accepted = Literal["finite", "numbers", "all"]
 
 @dataclass(frozen=True)
 class Operator:
-    """For which types and attributes an operator is proven, and what it does to what is known of tensors.
+    """The types and attributes for which an operator is proven, and how it transforms facts about tensors.
 
     Attributes:
-        rule: What is known of its outputs, given what is known of its inputs; refuses values that are not proven.
-        types: By the name of a type attribute, the types proven.
-        attributes: By the name of another attribute, the values proven; the first stands for one that is left out.
-        parameters: Inputs, counted from the end when negative, that no value of the model's inputs may decide: axes,
-            shapes, paddings.
-        outputs: The names of its outputs, where there are several of different kinds.
-        indices: Which input holds indices of rows of the first, which the guards keep in range.
+        rule: Derives facts about its outputs from those about its inputs; objects to values that are not proven.
+        types: The proven types, by type attribute.
+        attributes: The proven values, by other attribute; the first is the value of an omitted one.
+        parameters: Inputs, counted from the end if negative, that must not depend on values of the model's inputs:
+            axes, shapes, paddings.
+        outputs: The names of its outputs, if there are several of different kinds.
+        indices: The input that holds row indices into the first one, which the guards keep in range.
         accepts: The values for which it is proven: ``finite`` ones, ``numbers`` with infinities, or ``all`` with NaN.
-        passes_empty: A tensor without elements gives TensorFlow's answer.
+        passes_empty: An empty tensor gives TensorFlow's result.
     """
 
     rule: Rule
@@ -62,7 +62,7 @@ def _copying(rule: Rule = copying.copies, *parameters: int, types: tuple[int, ..
 
 
 def _of_each(rule: Rule, types: tuple[int, ...] = _FLOAT, accepts: Accepted = "finite") -> Operator:
-    """A function of every element."""
+    """An elementwise function."""
     return Operator(rule, {"T": types}, accepts=accepts, passes_empty=True)
 
 
@@ -79,7 +79,7 @@ _LOGIC = Operator(choices.logic, passes_empty=True)
 _RESIZE = Operator(
     copying.copies,
     {"T": (_F32, _U8)},
-    # Corners that are aligned and centres of pixels exclude one another.
+    # Aligned corners and half-pixel centres are mutually exclusive.
     {"align_corners": (False, True), "half_pixel_centers": (False, True)},
     parameters=(1,),
 )

@@ -1,7 +1,7 @@
-"""Shapes of outputs where TensorFlow wrote down free sizes: which of the inputs' sizes they are.
+"""Output shapes for which TensorFlow recorded free sizes: which of the inputs' sizes these are.
 
-What TensorFlow refuses, such as matrices that do not fit each other, OpenVINO may answer. So sizes that have to be
-equal are followed by name from the inputs on.
+OpenVINO may answer calls that TensorFlow rejects, such as products of incompatible matrices. So sizes that must be
+equal are tracked by name from the inputs on.
 """
 
 from collections.abc import Callable, Sequence
@@ -56,18 +56,18 @@ STRETCHED = frozenset(
 )
 _REDUCED = frozenset({"Sum", "Mean", "Max", "Min", "Prod", "All", "Any"})
 WINDOWS = frozenset({"Conv2D", "Conv3D", "DepthwiseConv2dNative", "MaxPool", "AvgPool", "MaxPool3D", "AvgPool3D"})
-# Of these the first dimension is the batch's, and the others change.
+# Their first dimension is the batch; the others change.
 _OF_BATCHES = frozenset({"DepthToSpace", "SpaceToDepth"})
 
 
 def inferred_shape(call: "Call") -> Shape | None:
-    """The shape of an operator's first output, as far as it follows from those of the inputs.
+    """The shape of an operator's first output, as far as it can be derived from the inputs' shapes.
 
     Args:
         call: The operator.
 
     Returns:
-        The shape; ``None`` where nothing follows.
+        The shape; ``None`` if it cannot be derived.
     """
     operator = call.node.op
     if operator in _SAME:
@@ -86,11 +86,11 @@ def inferred_shape(call: "Call") -> Shape | None:
 
 
 def merged_shape(written: Shape | None, inferred: Shape | None) -> Shape | None:
-    """What TensorFlow wrote down of a shape, with its free sizes as they follow from the inputs.
+    """The shape TensorFlow recorded, with free sizes filled in as derived from the inputs.
 
     Args:
-        written: What was written down.
-        inferred: What follows.
+        written: The recorded shape.
+        inferred: The derived shape.
     """
     if written is None:
         return inferred
@@ -100,7 +100,7 @@ def merged_shape(written: Shape | None, inferred: Shape | None) -> Shape | None:
 
 
 def stretched_shape(shapes: Sequence[Shape | None]) -> Shape | None:
-    """The shape that tensors are stretched to for an operator of elements.
+    """The shape to which tensors are broadcast for an elementwise operator.
 
     Args:
         shapes: Their shapes.
@@ -114,7 +114,7 @@ def stretched_shape(shapes: Sequence[Shape | None]) -> Shape | None:
 
 
 def einsum_sizes(call: "Call") -> dict[str, list[Size | None]] | None:
-    """The sizes that each letter of an Einsum stands for.
+    """The sizes that each letter of an Einsum denotes.
 
     Args:
         call: The operator.
@@ -193,7 +193,7 @@ def _gathered(call: "Call") -> Shape | None:
 
 
 def _multiplied(call: "Call") -> Shape | None:
-    """Matrices, or batches of them."""
+    """The product of matrices, or of batches of them."""
     one, other = call.inputs[0].shape, call.inputs[1].shape
     if one is None or other is None or min(len(one), len(other)) < 2:
         return None
@@ -208,7 +208,7 @@ def is_turned(call: "Call", side: int) -> bool:
 
     Args:
         call: The operator.
-        side: Which input.
+        side: The input's index.
     """
     names = (("transpose_a", "adj_x"), ("transpose_b", "adj_y"))[side]
     return any(call.attribute(name, default=False) for name in names)
@@ -259,7 +259,7 @@ def _resized(call: "Call") -> Shape | None:
 
 
 def _parted_space(call: "Call") -> Shape | None:
-    """Borders are added until every dimension is a multiple of its block, so that no part is empty."""
+    """Padding makes every dimension a multiple of its block, so that no part is empty."""
     shape, blocks, written = call.inputs[0].shape, call.inputs[1].value, call.written_shape()
     if shape is None or blocks is None or written is None:
         return None
@@ -319,7 +319,7 @@ _INFER: dict[str, _Infer] = {
 
 
 def inner_sizes(call: "Call") -> tuple[Size | None, Size | None]:
-    """The two sizes of a matrix product that have to be equal.
+    """The two sizes of a matrix product that must be equal.
 
     Args:
         call: The operator.

@@ -1,24 +1,24 @@
-"""Sizes of dimensions that depend on those of the inputs: products of a number and of named free sizes."""
+"""Dimension sizes that depend on those of the inputs: products of a number and named free sizes."""
 
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
 LARGEST = 1 << 23
-"""No dimension of an input is larger: the guards see to it."""
+"""The maximum size of an input dimension, enforced by the guards."""
 MOST_ELEMENTS = 1 << 24
-"""No input has more elements, and so no product of sizes of one input is larger; likewise."""
+"""The maximum number of elements of an input, and so of any product of one input's sizes; likewise enforced."""
 
 
 @dataclass(frozen=True)
 class FreeSize:
-    """A product of sizes that are not the same in every call; two of the same names and factor are equal.
+    """A product of sizes that vary between calls; two with the same names and factor are equal.
 
     Attributes:
-        names: What is multiplied, in order, each as often as it occurs.
-        factor: The number that it is multiplied by.
-        smallest: It is no smaller in any call.
-        largest: It is no larger in any call.
+        names: The sizes multiplied, in order, repeated as often as they occur.
+        factor: The constant factor.
+        smallest: Its lower bound over all calls.
+        largest: Its upper bound over all calls.
     """
 
     names: tuple[str, ...]
@@ -35,7 +35,7 @@ Shape = tuple[Size | None, ...]
 
 
 def multiplied(sizes: Iterable[Size | None]) -> Size | None:
-    """The product of sizes; ``None`` where one is not known.
+    """The product of sizes; ``None`` if one is unknown.
 
     Args:
         sizes: The sizes.
@@ -55,7 +55,7 @@ def multiplied(sizes: Iterable[Size | None]) -> Size | None:
 
 
 def divided(whole: Size | None, part: Size | None) -> Size | None:
-    """The size that times a part is a whole; ``None`` where there is none, or one is not known.
+    """The quotient of a whole and a part; ``None`` if there is none, or one is unknown.
 
     Args:
         whole: The whole.
@@ -76,19 +76,19 @@ def divided(whole: Size | None, part: Size | None) -> Size | None:
 
 
 def changed(size: Size, how: str, smallest: int, largest: int) -> FreeSize:
-    """A size that is computed of another one; the same way of the same size gives the same size.
+    """A size computed from another one; the same computation on the same size gives the same size.
 
     Args:
-        size: The other one.
+        size: The other size.
         how: How it is computed.
-        smallest: What it is at least.
-        largest: What it is at most.
+        smallest: Its lower bound.
+        largest: Its upper bound.
     """
     return FreeSize((f"{how}({size})",), 1, smallest, largest)
 
 
 def added(sizes: Sequence[Size | None]) -> Size | None:
-    """The sum of sizes; ``None`` where one is not known.
+    """The sum of sizes; ``None`` if one is unknown.
 
     Args:
         sizes: The sizes.
@@ -106,7 +106,7 @@ def added(sizes: Sequence[Size | None]) -> Size | None:
 
 
 def broadcast(sizes: Sequence[Size | None]) -> Size | None:
-    """The size of a dimension that several are stretched to; ``None`` where they may not fit each other.
+    """The size to which dimensions are broadcast; ``None`` if they may be incompatible.
 
     Args:
         sizes: The dimension's size in each of them.
@@ -118,7 +118,7 @@ def broadcast(sizes: Sequence[Size | None]) -> Size | None:
 
 
 def smallest_of(size: Size) -> int:
-    """What a size is at least.
+    """A size's lower bound.
 
     Args:
         size: The size.
@@ -127,7 +127,7 @@ def smallest_of(size: Size) -> int:
 
 
 def largest_of(size: Size) -> int:
-    """What a size is at most.
+    """A size's upper bound.
 
     Args:
         size: The size.
@@ -145,7 +145,7 @@ def is_never_empty(shape: Shape | None) -> bool:
 
 
 def total(shape: Shape | None) -> Size | None:
-    """How many elements a tensor of this shape has; ``None`` where that is not known.
+    """The number of elements of a tensor of this shape; ``None`` if unknown.
 
     Args:
         shape: The shape.

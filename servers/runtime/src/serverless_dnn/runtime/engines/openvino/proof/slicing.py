@@ -1,4 +1,4 @@
-"""Which dimension each part of a StridedSlice is about.
+"""Map each part of a StridedSlice to the dimension it applies to.
 
 The masks are described at https://www.tensorflow.org/api_docs/python/tf/strided_slice.
 """
@@ -18,9 +18,9 @@ class _Part:
     """What a StridedSlice does to one dimension.
 
     Attributes:
-        axis: The dimension of what is sliced; ``None`` for a new one.
-        place: Where begin, end and step stand in their lists; ``None`` for a dimension that is taken whole.
-        is_one: Only one element is taken, and the dimension goes.
+        axis: The dimension of the sliced tensor; ``None`` for a new one.
+        place: The position of begin, end and step in their lists; ``None`` for a dimension taken whole.
+        is_one: Only one element is taken, and the dimension is dropped.
     """
 
     axis: int | None
@@ -29,7 +29,7 @@ class _Part:
 
 
 def sliced_shape(call: "Call") -> Shape | None:
-    """The shape that is left; sizes that are not followed are ``None``.
+    """The resulting shape; sizes that cannot be traced are ``None``.
 
     Args:
         call: A StridedSlice.
@@ -41,7 +41,7 @@ def sliced_shape(call: "Call") -> Shape | None:
 
 
 def takes_what_is_there(call: "Call") -> bool:
-    """Whether every dimension of which one element is taken has it.
+    """Whether every dimension from which a single element is taken has that element.
 
     Args:
         call: A StridedSlice.
@@ -98,7 +98,7 @@ def _left(call: "Call", part: _Part, shape: Shape) -> Size | None:
 
 
 def _first_ones(call: "Call", size: Size | None, count: Size | None) -> Size | None:
-    """How many are left when the first ones are taken, as many as another dimension has."""
+    """How many elements are left when taking as many of the first ones as another dimension has."""
     if not isinstance(count, FreeSize) or not isinstance(size, int):
         return None
     if count.largest <= size:

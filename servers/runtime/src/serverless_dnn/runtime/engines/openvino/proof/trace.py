@@ -1,4 +1,4 @@
-"""Follow a signature through its graph, functions and loops included, with what is known of every tensor."""
+"""Trace a signature through its graph, including functions and loops, with what is known of every tensor."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -35,11 +35,11 @@ _TYPE_ATTRIBUTES = ("T", "dtype", "Tparams", "SrcT", "element_dtype", "TI", "Tid
 
 @dataclass
 class Seen:
-    """What was found of one kind of operator.
+    """The findings for one kind of operator.
 
     Attributes:
-        count: How many a signature reaches.
-        reason: Why the first that is not proven is not; empty when all are.
+        count: How many of them a signature reaches.
+        reason: Why the first unproven one is not proven; empty if all are.
     """
 
     count: int = 0
@@ -47,20 +47,20 @@ class Seen:
 
 
 class Trace:
-    """What is found on the way of signatures through one graph.
+    """The findings of tracing signatures through one graph.
 
     Args:
         graph: The graph.
-        bounds: Bounds of the values of inputs, by input name; the guards see to them.
-        sizes: What is assumed of free sizes; likewise.
-        constants: What is known of the graph's constants, by the identity of their node; filled, for the next trace.
+        bounds: Bounds of input values, by input name, enforced by the guards.
+        sizes: Assumptions about free sizes; likewise enforced.
+        constants: What is known of the graph's constants, by the identity of their node; filled in for the next trace.
 
     Attributes:
-        reasons: Why answers are not proven, in the order found, none twice.
-        operators: What was found, by operator and type.
+        reasons: Why results are not proven, in the order found, without duplicates.
+        operators: The findings, by operator and type.
         indices: Tensors that hold indices of rows, with the number of rows.
-        limits: Bounds of the free sizes of inputs that would make more known.
-        unsafe: Why OpenVINO must not run it, even when asked for by name; likewise.
+        limits: Bounds on the inputs' free sizes that would allow more to be proven.
+        unsafe: Why OpenVINO must not run it, even if requested by name; in the order found, without duplicates.
     """
 
     def __init__(
@@ -80,15 +80,15 @@ class Trace:
         self._free_sizes = sizes
         self._constants = constants
         self._inputs: dict[tuple[object, ...], Facts] = {}
-        # Sources are the same whatever is fed, and calls of one function with the same arguments are one call: so two
-        # signatures of one function are found to be the same.
+        # Sources do not depend on what is fed, and calls of one function with the same arguments count as one: this is
+        # how two signatures of the same function are recognised.
         self._sources: dict[str, Sequence[Facts]] = {}
         self._called: dict[tuple[object, ...], Sequence[Facts]] = {}
         self._depth = 0
         self._left = _MAX_OPERATORS
 
     def outputs(self, signature: Signature) -> dict[str, Facts]:
-        """Follow a signature.
+        """Trace a signature.
 
         Args:
             signature: The signature, of dense tensors.
@@ -222,7 +222,7 @@ class Trace:
         shape = call.inputs[0].shape
         size = None if axis is None or shape is None else shape[int(axis)]
         is_in_range = indices.low >= 0 and size is not None and indices.high < smallest_of(size)
-        # Constants that are out of range are so in every call.
+        # Constants that are out of range are out of range in every call.
         if is_in_range or (indices.fixed and isinstance(size, int)):
             return
         if not isinstance(size, int):
@@ -231,7 +231,7 @@ class Trace:
         if indices.varies:
             self.indices.append((indices, size))
         else:
-            # They are made of sizes, such as the places in a text.
+            # They are derived from sizes, such as positions in a text.
             self.limits.add(size)
         call.objections.append(f"takes indices that may be outside [0, {size})")
 
@@ -256,14 +256,14 @@ class Trace:
         return [self._tensor(frame, reference) for reference in returned]
 
     def _loop(self, node: graph_pb2.NodeDef, inputs: tuple[Facts, ...]) -> Sequence[Facts]:
-        """Follow a loop once with bounds that hold for every round."""
+        """Trace a loop once, with bounds that hold for every iteration."""
         body, condition = (attribute_value(node.attr, name).name for name in ("body", "cond"))
         variables = inputs
         for round_number in range(_MAX_ROUNDS):
             after = self._run(body, variables)
             if len(after) != len(variables):
                 return _unknown(node)
-            # What still grows in the second round is not bounded at all.
+            # Bounds that still grow in the second iteration are given up.
             joined = tuple(merged(*pair, widen=round_number > 0) for pair in zip(variables, after, strict=True))
             stable = all(same_bounds(*pair) for pair in zip(variables, joined, strict=True))
             variables = joined
@@ -298,7 +298,7 @@ def _unknown(node: graph_pb2.NodeDef) -> Sequence[Facts]:
 
 
 def _objection(node: graph_pb2.NodeDef, operator: Operator) -> str:
-    """Why an operator is not proven with its types and attributes; empty when it is."""
+    """Why an operator is not proven with its types and attributes; empty if it is."""
     for name, types in operator.types.items():
         found = attribute_value(node.attr, name)
         if found is not None and found not in types:
@@ -321,7 +321,7 @@ def _type_name(node: graph_pb2.NodeDef) -> str:
 
 @cache
 def shown_type(data_type: int) -> str:
-    """A tensor type's name as TensorFlow's Python shows it.
+    """A tensor type's name as shown by TensorFlow in Python.
 
     Args:
         data_type: The number of the ``DataType``.

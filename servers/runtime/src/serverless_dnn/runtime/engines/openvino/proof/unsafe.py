@@ -1,7 +1,7 @@
-"""What OpenVINO must not run, whoever asks for it: operators that end the process, or use memory without bounds.
+"""Operators OpenVINO must never run: they crash the process or access memory out of bounds.
 
-Each was seen to do so with OpenVINO 2026.4 for inputs that any caller may send. What ends a process takes all of its
-models along, and what reads outside of its tensor tells one caller what another one sent.
+Each was observed to do so with OpenVINO 2026.4 for inputs that any caller may send. A crash takes down all models of
+the process, and an out-of-bounds read can leak one caller's data to another.
 """
 
 from collections.abc import Mapping
@@ -49,7 +49,7 @@ ALWAYS: Mapping[str, str] = MappingProxyType(
         "IRFFT3D": f"{_ENDS} for a length of zero",
     }
 )
-"""Operators that are never run, with what they do."""
+"""Operators that are never run, with their failure."""
 
 CHECKED_PARAMETERS = frozenset({"Reshape"})
 """Of the listed operators with parameters (sizes, axes, borders), those that check one that inputs decide."""

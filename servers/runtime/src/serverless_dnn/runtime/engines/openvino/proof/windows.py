@@ -1,4 +1,4 @@
-"""How many places a window has: the sizes of what convolutions and poolings make."""
+"""How many positions a window has: the output sizes of convolutions and poolings."""
 
 from typing import TYPE_CHECKING
 
@@ -15,7 +15,7 @@ def window_shape(call: "Call") -> Shape | None:
         call: The operator; channels are the last dimension.
 
     Returns:
-        The shape, with places of at least zero; ``None`` where the ranks are not known.
+        The shape, with non-negative position counts; ``None`` if the ranks are unknown.
     """
     source, written = call.inputs[0].shape, call.written_shape()
     window, strides = _window(call), call.attribute("strides")
@@ -41,7 +41,7 @@ def _window(call: "Call") -> tuple[int | None, ...]:
 
 
 def _places(size: Size, covered: int, stride: int) -> Size:
-    """How many places a window of ``covered`` has, ``stride`` from one another."""
+    """How many positions a window of ``covered`` elements has, ``stride`` apart."""
     if covered == stride == 1:
         return size
     first, last = ((length - covered) // stride + 1 for length in (smallest_of(size), largest_of(size)))

@@ -1,4 +1,4 @@
-"""Functions of numbers. NaN and infinities come of arguments outside their domains, which bounds exclude."""
+"""Numeric functions. NaN and infinities come from arguments outside their domains, which bounds exclude."""
 
 import math
 from dataclasses import replace
@@ -16,7 +16,7 @@ _MAX_EXPONENT = 80.0
 # Dividing an input by less than this may overflow.
 _SMALLEST_DIVISOR = 1e-25
 _MAX_ANGLE = 1e4
-# What float32 holds, with room for what is computed next.
+# The range of float32, with headroom for what is computed next.
 _MAX_FLOAT = 1e37
 _SMALLEST_SCALE = 1e-12
 
@@ -34,7 +34,7 @@ def adds(call: Call) -> Results:
 
 
 def multiplies(call: Call) -> Results:
-    """A product, whose constants OpenVINO may multiply with each other first."""
+    """A product, whose constants OpenVINO may multiply together first."""
     left, right = call.inputs[0], call.inputs[1]
     _check_scale(call, left, right)
     low, high = product(left.within, right.within)
@@ -93,7 +93,7 @@ def clips_below(high: Number) -> Rule:
 
 
 def divides(call: Call) -> Results:
-    """A quotient, finite where the divisor keeps away from zero."""
+    """A quotient, finite if the divisor stays away from zero."""
     above, below = call.inputs[0], call.inputs[1]
     _check_scale(call, above, below)
     away = below.low >= _SMALLEST_DIVISOR or below.high <= -_SMALLEST_DIVISOR
@@ -111,7 +111,7 @@ def needs_positive(call: Call) -> Results:
         call.result(
             -_INFINITE if call.node.op == "Reciprocal" else 0,
             finite=known.finite and (known.low >= _SMALLEST_DIVISOR or not known.varies),
-            # Of zero they are infinite.
+            # They are infinite for zero.
             number=known.number and known.low >= 0,
         )
     ]
@@ -163,7 +163,7 @@ def oscillates(call: Call) -> Results:
 
 
 def bounded(low: Number, high: Number) -> Rule:
-    """A function of every element whose values have bounds of their own."""
+    """An elementwise function with bounded values."""
 
     def rule(call: Call) -> Results:
         return [call.result(low, high)]
@@ -177,30 +177,30 @@ def tells_kind(call: Call) -> Results:
 
 
 def products(call: Call) -> Results:
-    """Sums of products and what else has no simple bounds."""
+    """Sums of products, and other functions without simple bounds."""
     return [call.result(number=False)]
 
 
 def windows(call: Call) -> Results:
-    """As ``products``, over windows, which fit in what they slide over."""
+    """Like ``products``, over windows that fit the tensor they slide over."""
     return [call.result(*(call.data[0].within if "Pool" in call.node.op else ()), number=False)]
 
 
 def normalizes(call: Call) -> Results:
-    """FusedBatchNorm with the moving averages; only the normalized output is told of."""
+    """FusedBatchNorm with the moving averages; only the normalized output gets facts."""
     if call.attribute("is_training", default=True):
         call.objections.append("computes the statistics of a batch")
     return [call.result()]
 
 
 def _bounded_result(result: Facts) -> Facts:
-    """A number between bounds, of which neither is infinite, is finite."""
+    """A number between two finite bounds is finite."""
     bounded = result.number and math.isfinite(result.low) and math.isfinite(result.high)
     return replace(result, finite=True) if bounded else result
 
 
 def _computed(call: Call, low: Number, high: Number, *, exact: bool = False) -> Facts:
-    """An element computed of others, which has to be exact where it is an integer."""
+    """An element computed from others, which must be exact if it is an integer."""
     low, high = (-_INFINITE if math.isnan(low) else low), (_INFINITE if math.isnan(high) else high)
     overflows = any(_MAX_FLOAT < abs(bound) < _INFINITE for bound in (low, high))
     keeps = exact or len(call.data) == 1
@@ -208,7 +208,7 @@ def _computed(call: Call, low: Number, high: Number, *, exact: bool = False) -> 
         low,
         high,
         finite=False if overflows else None,
-        # Infinities of both signs add up to NaN, and zero times infinity is NaN as well.
+        # Infinities of opposite signs add up to NaN, and zero times infinity is NaN too.
         number=keeps and all(facts.number for facts in call.data),
         exact=exact or is_integer(call.data[0].data_type),
     )

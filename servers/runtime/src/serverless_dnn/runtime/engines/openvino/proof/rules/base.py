@@ -1,4 +1,4 @@
-"""What a rule is: what an operator does to what is known of tensors."""
+"""The type of a rule: how an operator transforms facts about tensors."""
 
 from collections.abc import Callable, Sequence
 
@@ -7,10 +7,10 @@ from serverless_dnn.runtime.engines.openvino.proof.call import Call
 from serverless_dnn.runtime.engines.openvino.proof.facts import Facts
 
 Results = Sequence[Facts]
-"""What is known of an operator's outputs."""
+"""The facts about an operator's outputs."""
 
 Rule = Callable[[Call], Results]
-"""Tells of the outputs, given what is known of the inputs; objects to values for which nothing is proven."""
+"""Derives facts about outputs from those about inputs; objects to values for which nothing is proven."""
 
 _INTEGERS = frozenset(
     {
@@ -21,7 +21,7 @@ _INTEGERS = frozenset(
 
 
 def is_integer(data_type: int) -> bool:
-    """Whether a tensor type is one of whole numbers.
+    """Whether a tensor type is an integer type.
 
     Args:
         data_type: The number of the ``DataType``.

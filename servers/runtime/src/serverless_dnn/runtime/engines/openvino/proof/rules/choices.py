@@ -1,4 +1,4 @@
-"""Truth values, whole numbers made of others, and choices by them."""
+"""Booleans, conversions to integers, and selections by them."""
 
 import math
 from collections.abc import Sequence
@@ -20,12 +20,12 @@ def compares(call: Call) -> Results:
 
 
 def logic(call: Call) -> Results:
-    """Truth values of truth values."""
+    """Boolean functions of booleans."""
     return [call.result(0, 1, data_type=tensor_pb2.DT_BOOL, exact=True)]
 
 
 def selects(call: Call) -> Results:
-    """Each element of one input or of the other, as a third says."""
+    """Each element from one input or the other, selected by a third."""
     chosen, other = call.inputs[1], call.inputs[2]
     low, high = joined((chosen, other))
     if (wrapped := wrapped_index(call.inputs)) is not None:
@@ -48,7 +48,7 @@ def wrapped_index(inputs: Sequence[Facts]) -> tuple[Facts, int] | None:
     """The index i and the size n of Keras' ``where(i < 0, i + n, i)``; ``None`` for inputs of another SelectV2.
 
     Args:
-        inputs: Those of the SelectV2.
+        inputs: The inputs of the SelectV2.
     """
     condition, chosen, other = inputs
     if condition.operator != "Less" or condition.inputs[0] is not other or condition.inputs[1].scalar != 0:
@@ -81,7 +81,7 @@ def casts(call: Call) -> Results:
 
 
 def is_small(facts: Facts) -> bool:
-    """Whether every value is a whole number that float32 holds.
+    """Whether every value is an integer that float32 represents exactly.
 
     Args:
         facts: The tensor.
@@ -117,7 +117,7 @@ def puts_one(call: Call) -> Results:
 
 
 def finds_bucket(call: Call) -> Results:
-    """Bucketize of values that are TensorFlow's bit for bit."""
+    """Bucketize of values that equal TensorFlow's bit for bit."""
     if call.inputs[0].varies and not call.inputs[0].exact:
         call.objections.append("sorts computed numbers into buckets, where the last bit decides")
     boundaries = call.attribute("boundaries", ())
@@ -125,7 +125,7 @@ def finds_bucket(call: Call) -> Results:
 
 
 def rounds(call: Call) -> Results:
-    """Floor, Ceil and Round of values that are TensorFlow's bit for bit."""
+    """Floor, Ceil and Round of values that equal TensorFlow's bit for bit."""
     known = call.inputs[0]
     if known.varies and not known.exact:
         call.objections.append("rounds computed numbers, where the last bit decides")

@@ -1,4 +1,4 @@
-"""Elements that are copied, repeated or left out, and tables that they are taken from."""
+"""Operators that copy, repeat or drop elements, and the tables these come from."""
 
 from dataclasses import replace
 from typing import Any
@@ -13,26 +13,26 @@ from serverless_dnn.runtime.engines.openvino.proof.sizes import is_never_empty, 
 
 
 def copies(call: Call) -> Results:
-    """Elements are copied, repeated or left out, and none is computed; all outputs alike."""
+    """Elements are copied, repeated or dropped, but not computed; the same for all outputs."""
     low, high = joined(call.data)
-    # Of a list of outputs each has its shape written down.
+    # Each output of a list has its own recorded shape.
     outputs = max(len(call.node.attr["_output_shapes"].list.shape), 1) if "_output_shapes" in call.node.attr else 1
     return [call.result(low, high, index=index, exact=True) for index in range(outputs)]
 
 
 def copies_one_to_one(call: Call) -> Results:
-    """Outputs are the inputs, in their order."""
+    """Outputs are the inputs, in order."""
     return list(call.inputs)
 
 
 def slices(call: Call) -> Results:
-    """As ``copies``, but nothing may be left."""
+    """Like ``copies``, but the result may be empty."""
     low, high = joined(call.data)
     return [call.result(low, high, exact=True, filled=_keeps_free_dimensions(call))]
 
 
 def _keeps_free_dimensions(call: Call) -> bool:
-    """Whether a StridedSlice takes dimensions of free size whole, or from the start, and something of all others."""
+    """Whether a StridedSlice takes free dimensions whole or from the start, and a non-empty part of all others."""
     source, begin, end = call.inputs[:3]
     if not source.filled:
         return False
@@ -41,21 +41,21 @@ def _keeps_free_dimensions(call: Call) -> bool:
 
 
 def reverses(call: Call) -> Results:
-    """ReverseV2, which OpenVINO does in float32 for integers."""
+    """ReverseV2, which OpenVINO computes in float32 for integers."""
     if is_integer(call.inputs[0].data_type):
         call.check_exact_integers(call.data)
     return copies(call)
 
 
 def pads(call: Call) -> Results:
-    """As ``copies``, with zeros or a constant around."""
+    """Like ``copies``, with zeros or a constant as padding."""
     low, high = joined(call.data)
     around: tuple[Number, Number] = call.inputs[2].within if len(call.inputs) > 2 else (0, 0)
     return [call.result(min(low, around[0]), max(high, around[1]), exact=True)]
 
 
 def folded(call: Call) -> Results:
-    """As ``slices``, and computed here where the input is a constant."""
+    """Like ``slices``, and computed here if the input is a constant."""
     source, *parameters = call.inputs
     if source.value is None or any(parameter.value is None for parameter in parameters):
         return slices(call)
@@ -75,7 +75,7 @@ def folded(call: Call) -> Results:
 
 
 def mirrors(call: Call) -> Results:
-    """MirrorPad, no further than there is something to mirror."""
+    """MirrorPad, by no more than there is to mirror."""
     source, around = call.inputs
     if around.value is None or source.shape is None or not _has_to_mirror(call, source, around.value):
         call.objections.append("may mirror more than there is")
@@ -93,7 +93,7 @@ def _has_to_mirror(call: Call, source: Facts, around: NDArray[Any]) -> bool:
 
 
 def slices_exactly(call: Call) -> Results:
-    """Slice, within the dimensions that are there: beyond them TensorFlow refuses, where OpenVINO takes less."""
+    """Slice within the existing dimensions: beyond them TensorFlow rejects the call, but OpenVINO takes less."""
     source, begin, size = call.inputs
     if source.varies and not _is_within(source, begin, size):
         call.objections.append("may take more than there is")
@@ -112,28 +112,28 @@ def _is_within(source: Facts, begin: Facts, size: Facts) -> bool:
 
 
 def gathers(call: Call) -> Results:
-    """Rows of a table, by indices that are in range: the guards see to it."""
+    """Rows of a table, by indices that the guards keep in range."""
     table = call.inputs[0]
     result = call.result(*table.within, data_type=table.data_type, finite=table.finite)
     return [replace(result, exact=table.exact)]
 
 
 def variable(call: Call) -> Results:
-    """A variable's handle, which stands for its value."""
+    """A variable's handle, which represents its value."""
     dims = call.attribute("shape")
     sizes = None if dims is None or dims.unknown_rank else tuple(None if d.size < 0 else d.size for d in dims.dim)
     return [Facts(call.attribute("dtype"), sizes, operator=call.node.op)]
 
 
 def reserves_list(call: Call) -> Results:
-    """A list of tensors that are zeros until they are set; what is known of it is known of its elements."""
+    """A list of tensors that are zero until set; facts about it are facts about its elements."""
     data_type, count = call.attribute("element_dtype"), call.inputs[1]
     filled, operator = count.low > 0, call.node.op
     return [Facts(data_type, None, 0, 0, fixed=False, filled=filled, content=count.content, operator=operator)]
 
 
 def keeps_list(call: Call) -> Results:
-    """A list of tensors made of one, or with an element set; its shape is that of its elements."""
+    """A list made from a tensor, or with an element set; its shape is that of its elements."""
     low, high = joined(call.data)
     if call.node.op == "TensorListSetItem":
         shape, content = call.inputs[2].shape, call.inputs[0].content
@@ -145,7 +145,7 @@ def keeps_list(call: Call) -> Results:
 
 
 def masks_band(call: Call) -> Results:
-    """MatrixBandPart of what no input decides, such as the mask of causal attention."""
+    """MatrixBandPart of values that do not depend on inputs, such as a causal attention mask."""
     if call.varies:
         call.objections.append("takes values of inputs")
     return [call.result(*joined((call.inputs[0], Facts(0, low=0, high=0))), exact=True)]

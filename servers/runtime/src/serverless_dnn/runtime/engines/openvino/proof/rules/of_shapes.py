@@ -1,4 +1,4 @@
-"""Tensors that are made of sizes, whatever the values are."""
+"""Tensors computed from sizes, regardless of values."""
 
 import numpy as np
 
@@ -15,14 +15,14 @@ def shape(call: Call) -> Results:
     sizes = call.inputs[0].shape
     if call.node.op == "Shape" and sizes is not None and all(isinstance(size, int) for size in sizes):
         return [constant_facts(data_type, np.array(sizes, np.int64))]
-    # They do not vary: they are the same whatever the values are.
+    # They do not vary: they do not depend on values.
     low = 1 if call.inputs[0].filled else 0
     written, content = call.output_shape(), sizes if call.node.op == "Shape" else None
     return [Facts(data_type, written, low, LARGEST, fixed=False, content=content, operator=call.node.op)]
 
 
 def like(value: Number) -> Rule:
-    """As many elements as the input has, all of one value."""
+    """A tensor shaped like the input, filled with one value."""
 
     def rule(call: Call) -> Results:
         known = call.inputs[0]
@@ -38,15 +38,15 @@ def fills(call: Call) -> Results:
 
 
 def counts(call: Call) -> Results:
-    """Range: whole numbers from a start to a limit, which no input's values decide."""
+    """Range: integers from a start to a limit, neither of which depends on input values."""
     low, high = joined(call.inputs[:2])
-    # The limit is not reached.
+    # The limit is exclusive.
     high = max(low, high - 1)
     return [call.result(low, high, data_type=call.inputs[0].data_type, finite=True, exact=True, filled=False)]
 
 
 def only_of_shapes(call: Call) -> Results:
-    """Whole numbers computed of sizes, never of values."""
+    """Integers computed from sizes, never from values."""
     if call.varies:
         call.objections.append("computes with values of inputs")
     return [call.result(*joined(call.inputs), finite=True, exact=True, filled=True)]

@@ -1,4 +1,4 @@
-"""Many values made one, along dimensions that are not empty."""
+"""Reductions along dimensions that are not empty."""
 
 import math
 
@@ -69,7 +69,7 @@ def finds_largest(call: Call) -> Results:
 
 
 def takes_top(call: Call) -> Results:
-    """TopKV2 with a constant number of at least one."""
+    """TopKV2 with a constant k of at least one."""
     wanted, size = call.inputs[1].scalar, call.inputs[0].size_of(-1)
     if wanted is None or not size or not 1 <= wanted <= size:
         call.objections.append("takes a number of values that is not known, is zero or exceeds what there is")
