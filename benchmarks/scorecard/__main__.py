@@ -7,6 +7,7 @@ machine.
 import json
 import os
 import sys
+import time
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass
 from itertools import chain
@@ -102,7 +103,7 @@ def main(names: tuple[str, ...], json_path: Path | None, models_dir: Path, *, qu
             about = f"about {max(1, round(left_s / 60))} min left"
             progress.update(task, description=f"{number}/{len(chosen)} {group}", left=about)
             if not console.is_terminal:
-                console.print(f"{number}/{len(chosen)} {group}, {about}")
+                console.print(f"{time.strftime('%H:%M:%S')} {number}/{len(chosen)} {group}, {about}")
             for row in _GROUPS[group].rows(models_dir.resolve(), Effort(quick)):
                 rows.append(row)
                 lines.append(json.dumps(asdict(row)))

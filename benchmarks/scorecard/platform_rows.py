@@ -2,9 +2,10 @@
 
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 
 import psutil
@@ -51,17 +52,22 @@ def cold_rows(models: Path, effort: Effort) -> Iterator[Row]:
         effort: How long to measure.
     """
     with tempfile.TemporaryDirectory() as cache:
-        for platform in PLATFORMS:
-            for model in MODELS:
+        for model in MODELS:
+            _fill_cache(model, models, Path(cache))
+            for platform in PLATFORMS:
                 if (platform, model) in _TOO_LARGE:
                     continue
                 timed: dict[str, list[float]] = {"tensorflow": [], "openvino": []}
-                _first_answer(platform, model, models, "openvino", Path(cache))
                 for _ in range(effort.of(3, 1)):
                     timed["tensorflow"].append(_first_answer(platform, model, models, "tensorflow", None))
                     timed["openvino"].append(_first_answer(platform, model, models, "openvino", Path(cache)))
                 note = "TensorFlow's first answer / OpenVINO's with a warm cache"
                 yield ratio_row(f"cold.{platform}.{model}", timed["tensorflow"], timed["openvino"], 5, note)
+
+
+def _fill_cache(model: str, models: Path, cache: Path) -> None:
+    folder = models / model / "1"
+    load_model(folder, read_signatures(folder), EngineOptions(name="openvino", cache_folder=cache), Instance())
 
 
 def _first_answer(platform: str, model: str, models: Path, engine: str, cache: Path | None) -> float:
@@ -81,38 +87,45 @@ def serve_rows(models: Path, effort: Effort) -> Iterator[Row]:
         models: A folder of the exported models.
         effort: How long to measure.
     """
-    for platform, (small, others) in _SERVE_BARS.items():
+    with tempfile.TemporaryDirectory() as cache:
         for model in MODELS:
-            if (platform, model) in _TOO_LARGE:
-                continue
+            folder = models / model / "1"
+            signatures = read_signatures(folder)
+            options = EngineOptions(name="openvino", cache_folder=Path(cache))
+            engine = load_model(folder, signatures, options, Instance())
+            call = partial(engine.run, signatures["serving_default"], make_request(model))
             requests = (400 if model == "mobilenet_v1" else 40) // effort.of(1, 5)
-            with _deployed(platform, model, models, "openvino", None) as deployment:
-                deployment.ensure_instance()
-                with _connect(deployment, model) as client:
-                    bare, served = _cpu_times(client, model, models, requests, effort.of(3, 1))
-            bar = small if model == "mobilenet_v1" else others
-            note = f"CPU time per prediction in the engine / per request in the server, concurrency {_CONCURRENCY}"
-            yield ratio_row(f"serve.{platform}.{model}", bare, served, bar, note)
+            for platform, (small, others) in _SERVE_BARS.items():
+                if (platform, model) in _TOO_LARGE:
+                    continue
+                with _deployed(platform, model, models, "openvino", Path(cache)) as deployment:
+                    deployment.ensure_instance()
+                    with _connect(deployment, model) as client:
+                        sides = _cpu_times(call, client, model, requests, effort)
+                bar = small if model == "mobilenet_v1" else others
+                note = f"CPU time per prediction in the engine / per request in the server, concurrency {_CONCURRENCY}"
+                yield ratio_row(f"serve.{platform}.{model}", *sides, bar, note)
 
 
-def _cpu_times(client: Client, model: str, models: Path, requests: int, rounds: int) -> tuple[list[float], list[float]]:
-    folder, inputs = models / model / "1", make_request(model)
-    signatures = read_signatures(folder)
-    engine = load_model(folder, signatures, EngineOptions(name="openvino"), Instance())
+def _cpu_times(
+    call: Callable[[], object], client: Client, model: str, requests: int, effort: Effort
+) -> tuple[list[float], list[float]]:
+    """CPU seconds of a prediction in the bare engine and of a request in the server, round by round."""
+    inputs = make_request(model)
+    predictions = max(1, requests // effort.of(1, 4))
     bare, served = [], []
     with ThreadPoolExecutor(_CONCURRENCY) as threads:
-        for number in range(1 + rounds):
+        for number in range(1 + effort.of(3, 1)):
             begin = time.process_time()
-            for _ in range(requests):
-                engine.run(signatures["serving_default"], inputs)
-            bare.append((time.process_time() - begin) / requests)
+            for _ in range(predictions):
+                call()
+            bare.append((time.process_time() - begin) / predictions)
             begin = _server_cpu_s()
             list(threads.map(lambda _: client.predict(inputs), range(requests)))
             served.append((_server_cpu_s() - begin) / requests)
             if number == 0:
                 bare.clear()
                 served.clear()
-    del engine
     return bare, served
 
 
