@@ -40,7 +40,7 @@ HOSTILE = {
     "two-byte fields": (b"\x1a\x00" * 200_000, "must not have more than 10000 fields"),
     "unknown two-byte fields": (b"\x78\x00" * 200_000, "must not have more than 10000 fields"),
     "inputs": (b"".join(_input(b"%d" % number, b"") for number in range(20_000)), "more than 10000 fields"),
-    "values of one input": (_field(2, b"\x12\x00" * 200_000), "must not have more than 10000 fields"),
+    "values of one input": (_field(2, b"\x12\x00" * 200_000), "an entry that is not a name and a tensor"),
     "dimensions": (_input(b"x", _FLOAT + _field(2, b"\x12\x00" * 100_000)), "more than 64 dimensions"),
     "empty strings": (_input(b"x", _STRING + b"\x42\x00" * 200_000), "a list of values takes"),
     "small integers": (_input(b"x", _LONG + _field(10, b"\x01" * 400_000)), "a list of values takes"),

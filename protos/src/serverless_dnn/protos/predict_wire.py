@@ -6,8 +6,9 @@ protobuf's own writers produce is parsed by protobuf (https://protobuf.dev/progr
 """
 
 import math
-from collections.abc import Mapping
-from functools import lru_cache
+from collections.abc import Callable, Mapping
+from functools import cached_property, lru_cache
+from itertools import islice
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -29,6 +30,7 @@ from serverless_dnn.protos.wire_format import LENGTH_DELIMITED, Field, encode_ke
 
 _REQUEST_INPUTS, _RESPONSE_OUTPUTS = 2, 1
 _ENTRY_KEY, _ENTRY_VALUE = 1, 2
+_ENTRY = [(_ENTRY_KEY, LENGTH_DELIMITED), (_ENTRY_VALUE, LENGTH_DELIMITED)]
 _TENSOR_SHAPE, _TENSOR_CONTENT = 2, 4
 # Fields of the types variant and resource, which have no array form.
 _NEVER_READ = frozenset({14, 15})
@@ -42,6 +44,8 @@ _MAX_SHAPE_BYTES = 8192
 _SMALL_BYTES = 1 << 16
 # Enough for a tensor's type and shape; not counted.
 _USUAL_BYTES = 1 << 10
+# Parts of messages up to this size are remembered, with what they say.
+_REPEATED_BYTES = 256
 
 _Piece = bytes | memoryview
 
@@ -99,17 +103,22 @@ def add_outputs(response: bytes, outputs: Mapping[str, ArrayLike]) -> bytes:
 
 
 class EncodedTensor(NamedTuple):
-    """A message's tensor, not yet decoded into an array.
+    """A tensor of a message, before an array is made of it.
 
     Attributes:
         name: The input or output it is for.
-        proto: The message, without its raw bytes.
-        content: Its raw bytes, as a view of the body; ``None`` if there are none.
+        head: Its type and shape, and its values unless they came as raw bytes.
+        content: Its raw bytes, in the body they came in; ``None`` when there are none.
     """
 
     name: str
-    proto: tensor_pb2.TensorProto
+    head: "_Head"
     content: memoryview | None
+
+    @property
+    def proto(self) -> tensor_pb2.TensorProto:
+        """The message, without its raw bytes; shared among tensors, so not to be changed."""
+        return self.head.proto
 
     @property
     def dtype(self) -> np.dtype[Any]:
@@ -119,7 +128,7 @@ class EncodedTensor(NamedTuple):
             TensorCodecError: The type has no numpy equivalent.
         """
         try:
-            return numpy_dtype(self.proto.dtype)
+            return self.head.dtype
         except TensorCodecError as error:
             raise TensorCodecError(f"{self.name}: {error}") from None
 
@@ -131,15 +140,15 @@ class EncodedTensor(NamedTuple):
             TensorCodecError: There is none.
         """
         try:
-            return tensor_shape(self.proto)
+            return self.head.shape
         except TensorCodecError as error:
             raise TensorCodecError(f"{self.name}: {error}") from None
 
     def decode(self, budget: DecodeBudget) -> NDArray[Any]:
-        """Decode the array.
+        """Make the array.
 
         Args:
-            budget: The message's memory budget.
+            budget: The memory limit shared by all tensors of the message.
 
         Returns:
             The array, a view of the body if the tensor came as raw bytes.
@@ -148,9 +157,24 @@ class EncodedTensor(NamedTuple):
             TensorCodecError: The tensor is malformed or too large; the message starts with its name.
         """
         try:
-            return decode_tensor(self.proto, budget=budget, content=self.content)
+            return decode_tensor(self.head.proto, budget=budget, content=self.content)
         except TensorCodecError as error:
             raise TensorCodecError(f"{self.name}: {error}") from None
+
+
+class _Head:
+    """A tensor without its raw bytes; its type and shape are worked out once."""
+
+    def __init__(self, proto: tensor_pb2.TensorProto) -> None:
+        self.proto = proto
+
+    @cached_property
+    def dtype(self) -> np.dtype[Any]:
+        return numpy_dtype(self.proto.dtype)
+
+    @cached_property
+    def shape(self) -> tuple[int, ...]:
+        return tensor_shape(self.proto)
 
 
 def split_predict_request(
@@ -169,8 +193,7 @@ def split_predict_request(
         DecodeError: The bytes are not a PredictRequest.
         TensorCodecError: The fields exceed the budget.
     """
-    rest, tensors = _split(body, predict_pb2.PredictRequest, _REQUEST_INPUTS, budget)
-    return rest, tensors
+    return _split(body, _parse_request, _REQUEST_INPUTS, budget)
 
 
 def decode_predict_request(
@@ -190,7 +213,7 @@ def decode_predict_request(
         TensorCodecError: A tensor is malformed; the message starts with the input's name.
     """
     budget = DecodeBudget(max_bytes)
-    rest, tensors = _split(body, predict_pb2.PredictRequest, _REQUEST_INPUTS, budget)
+    rest, tensors = _split(body, predict_pb2.PredictRequest.FromString, _REQUEST_INPUTS, budget)
     return rest, {name: tensor.decode(budget) for name, tensor in tensors.items()}
 
 
@@ -199,7 +222,7 @@ def decode_predict_response(
 ) -> tuple[predict_pb2.PredictResponse, dict[str, NDArray[Any]]]:
     """Decode a response; see ``decode_predict_request``."""
     budget = DecodeBudget(max_bytes)
-    rest, tensors = _split(body, predict_pb2.PredictResponse, _RESPONSE_OUTPUTS, budget)
+    rest, tensors = _split(body, predict_pb2.PredictResponse.FromString, _RESPONSE_OUTPUTS, budget)
     return rest, {name: tensor.decode(budget) for name, tensor in tensors.items()}
 
 
@@ -242,15 +265,18 @@ def _entry_head(field: int, name: str, size: int) -> bytes:
     return encode_key(field) + encode_varint(len(head) + size) + head
 
 
-def _split(body: bytes, kind: Any, number: int, budget: DecodeBudget) -> tuple[Any, dict[str, EncodedTensor]]:
+def _split(
+    body: bytes, parse: Callable[[bytes], Any], number: int, budget: DecodeBudget
+) -> tuple[Any, dict[str, EncodedTensor]]:
     rest: list[_Piece] = []
     tensors: dict[str, EncodedTensor] = {}
     view = memoryview(body)
     try:
         for count, field in enumerate(walk_fields(view, 0, len(view))):
-            _check_count(count)
+            if count >= _MAX_FIELDS:
+                _refuse_fields()
             if field.number == number and field.wire_type == LENGTH_DELIMITED:
-                name, tensor = _read_entry(view, field, budget)
+                name, tensor = _read_entry(view, field)
                 tensors[name] = EncodedTensor(name, *_split_content(tensor, name, budget))
             else:
                 rest.append(view[field.begin : field.end])
@@ -259,44 +285,53 @@ def _split(body: bytes, kind: Any, number: int, budget: DecodeBudget) -> tuple[A
     except ValueError as error:
         if len(body) > _SMALL_BYTES:
             raise DecodeError(str(error)) from None
-        # Anything but a plain list of fields, such as a group, is left to protobuf, which may accept it.
-        return _split_by_protobuf(body, kind, number)
-    return kind.FromString(b"".join(rest)), tensors
+        # What no writer writes is left to protobuf, which may accept it.
+        return _split_by_protobuf(body, number)
+    return parse(b"".join(rest)), tensors
 
 
-def _check_count(count: int) -> None:
-    if count >= _MAX_FIELDS:
-        raise TensorCodecError(f"a message must not have more than {_MAX_FIELDS} fields")
+def _refuse_fields() -> None:
+    raise TensorCodecError(f"a message must not have more than {_MAX_FIELDS} fields")
 
 
-def _split_by_protobuf(body: bytes, kind: Any, number: int) -> tuple[Any, dict[str, EncodedTensor]]:
-    message = kind.FromString(body)
-    field = "inputs" if number == _REQUEST_INPUTS else "outputs"
-    tensors = {name: EncodedTensor(name, tensor, None) for name, tensor in getattr(message, field).items()}
+def _split_by_protobuf(body: bytes, number: int) -> tuple[Any, dict[str, EncodedTensor]]:
+    is_request = number == _REQUEST_INPUTS
+    kind: Any = predict_pb2.PredictRequest if is_request else predict_pb2.PredictResponse
+    field = "inputs" if is_request else "outputs"
+    given = getattr(kind.FromString(body), field)
+    tensors = {name: EncodedTensor(name, _Head(tensor), None) for name, tensor in given.items()}
     message = kind.FromString(body)
     message.ClearField(field)
     return message, tensors
 
 
-def _read_entry(view: memoryview, entry: Field, budget: DecodeBudget) -> tuple[str, memoryview]:
-    """Name and bytes of a map entry; the last of repeated names wins, and repeated messages are merged."""
-    name, values = "", list[memoryview]()
-    for part in walk_fields(view, entry.value, entry.end):
-        if part.wire_type != LENGTH_DELIMITED:
-            continue
-        if part.number == _ENTRY_KEY:
-            name = str(view[part.value : part.end], "utf-8")
-        elif part.number == _ENTRY_VALUE:
-            _check_count(len(values))
-            values.append(view[part.value : part.end])
-    if len(values) == 1:
-        return name, values[0]
-    merged = b"".join(values)
-    budget.spend(len(merged), "a tensor in pieces")
-    return name, memoryview(merged)
+def _parse_request(rest: bytes) -> predict_pb2.PredictRequest:
+    return (
+        _parse_repeated_request(rest) if len(rest) <= _REPEATED_BYTES else predict_pb2.PredictRequest.FromString(rest)
+    )
 
 
-def _split_content(tensor: memoryview, name: str, budget: DecodeBudget) -> tuple[Any, memoryview | None]:
+# An app's requests differ in their numbers and seldom in anything else.
+@lru_cache(maxsize=256)
+def _parse_repeated_request(rest: bytes) -> predict_pb2.PredictRequest:
+    return predict_pb2.PredictRequest.FromString(rest)
+
+
+@lru_cache(maxsize=256)
+def _parse_repeated_head(head: bytes) -> _Head:
+    return _Head(tensor_pb2.TensorProto.FromString(head))
+
+
+def _read_entry(view: memoryview, entry: Field) -> tuple[str, memoryview]:
+    """Name and bytes of a map entry, which is its key and its value and nothing else."""
+    parts = list(islice(walk_fields(view, entry.value, entry.end), len(_ENTRY) + 1))
+    if [(part.number, part.wire_type) for part in parts] != _ENTRY:
+        raise ValueError("an entry that is not a name and a tensor")
+    key, value = parts
+    return str(view[key.value : key.end], "utf-8"), view[value.value : value.end]
+
+
+def _split_content(tensor: memoryview, name: str, budget: DecodeBudget) -> tuple[_Head, memoryview | None]:
     """Split a tensor into its raw bytes and the rest, which is parsed once its cost is known."""
     content = None
     head: list[memoryview] = []
@@ -311,5 +346,9 @@ def _split_content(tensor: memoryview, name: str, budget: DecodeBudget) -> tuple
             size_bytes += _FIELD_BYTES + _EXPANSION.get(field.number, 1) * (field.end - field.value)
             if size_bytes - _USUAL_BYTES > budget.left_bytes:
                 break
-    budget.spend(max(0, size_bytes - _USUAL_BYTES), f"{name}: a list of values")
-    return tensor_pb2.TensorProto.FromString(b"".join(head)), content
+    if size_bytes > _USUAL_BYTES:
+        budget.spend(size_bytes - _USUAL_BYTES, f"{name}: a list of values")
+    joined = b"".join(head)
+    if content is not None and len(joined) <= _REPEATED_BYTES:
+        return _parse_repeated_head(joined), content
+    return _Head(tensor_pb2.TensorProto.FromString(joined)), content

@@ -99,7 +99,7 @@ def decode_tensor(
     """
     budget = DecodeBudget(max_bytes) if budget is None else budget
     dtype, shape = numpy_dtype(proto.dtype), tensor_shape(proto)
-    size = checked_size(shape, dtype, data_type_name(proto.dtype), budget)
+    size = checked_size(shape, dtype, proto.dtype, budget)
     raw = proto.tensor_content if content is None else content
     if proto.dtype == tensor_pb2.DT_STRING:
         strings = _split_strings(bytes(raw), size, budget) if raw else list(proto.string_val)
@@ -131,13 +131,13 @@ def tensor_shape(proto: tensor_pb2.TensorProto) -> tuple[int, ...]:
     return tuple(dim.size for dim in proto.tensor_shape.dim)
 
 
-def checked_size(shape: Sequence[int], dtype: np.dtype[Any], type_name: str, budget: DecodeBudget) -> int:
+def checked_size(shape: Sequence[int], dtype: np.dtype[Any], type_name: str | int, budget: DecodeBudget) -> int:
     """The number of elements of a tensor with an untrusted shape; charges their bytes to a budget.
 
     Args:
         shape: Its sizes.
         dtype: Its numpy type.
-        type_name: The sender's name for the type.
+        type_name: The sender's name for the type, or its number.
         budget: The message's memory budget.
 
     Returns:
@@ -147,13 +147,18 @@ def checked_size(shape: Sequence[int], dtype: np.dtype[Any], type_name: str, bud
         TensorCodecError: A negative size, more dimensions or elements than numpy allows, or more bytes than the budget
             has left.
     """
-    # numpy rejects larger arrays even if another dimension is 0.
-    if len(shape) > MAX_DIMENSIONS or abs(math.prod(size for size in shape if size)) * dtype.itemsize >= 1 << 63:
-        raise TensorCodecError(f"a tensor of {len(shape)} dimensions {list(shape[:8])} is too large")
-    if any(size < 0 for size in shape):
-        raise TensorCodecError(f"a tensor's dimensions must not be negative, got {list(shape)}")
     size = math.prod(shape)
-    budget.spend(size * dtype.itemsize, f"a tensor of shape {list(shape)} and type {type_name}")
+    # numpy rejects larger arrays even if another dimension is 0.
+    extent = size or math.prod(each for each in shape if each)
+    if len(shape) > MAX_DIMENSIONS or abs(extent) * dtype.itemsize >= 1 << 63:
+        raise TensorCodecError(f"a tensor of {len(shape)} dimensions {list(shape[:8])} is too large")
+    if shape and min(shape) < 0:
+        raise TensorCodecError(f"a tensor's dimensions must not be negative, got {list(shape)}")
+    what = "a tensor"
+    if size * dtype.itemsize > budget.left_bytes:
+        type_name = data_type_name(type_name) if isinstance(type_name, int) else type_name
+        what = f"a tensor of shape {list(shape)} and type {type_name}"
+    budget.spend(size * dtype.itemsize, what)
     return size
 
 

@@ -58,9 +58,23 @@ def predict(
         ServingError: The engine failed.
     """
     timer.model = servable.model_name
-    inputs = complete_inputs(signature, inputs)
+    return predict_checked(
+        servable, signature, complete_inputs(signature, inputs), timer, output_filter, deadline=deadline
+    )
+
+
+def predict_checked(
+    servable: Servable,
+    signature: Signature,
+    inputs: Mapping[str, NDArray[Any]],
+    timer: PhaseTimer,
+    output_filter: Sequence[str] = (),
+    *,
+    deadline: Deadline = FOREVER,
+) -> dict[str, NDArray[Any]]:
+    """Run one call whose inputs ``check_inputs`` accepted; see ``predict``."""
     wanted = choose_outputs(signature, output_filter)
-    outputs = servable.runner.run(signature, inputs, timer, deadline)
+    outputs = servable.runner.run(signature, _with_defaults(signature, inputs), timer, deadline)
     return {alias: outputs[alias] for alias in wanted}
 
 
@@ -78,6 +92,10 @@ def complete_inputs(signature: Signature, inputs: Mapping[str, NDArray[Any]]) ->
         InvalidArgumentError: They do not match; the messages about names are TensorFlow Serving's.
     """
     check_inputs(signature, inputs)
+    return _with_defaults(signature, inputs)
+
+
+def _with_defaults(signature: Signature, inputs: Mapping[str, NDArray[Any]]) -> Mapping[str, NDArray[Any]]:
     return inputs if len(inputs) == len(signature.inputs) else {**signature.defaults, **inputs}
 
 

@@ -11,7 +11,7 @@ from serverless_dnn.protos.v1 import open_inference_pb2 as messages
 from serverless_dnn.runtime import __version__
 from serverless_dnn.runtime.codecs import open_inference
 from serverless_dnn.runtime.errors import InvalidArgumentError, NotFoundError
-from serverless_dnn.runtime.inference.predictor import check_inputs, predict
+from serverless_dnn.runtime.inference.predictor import check_inputs, predict_checked
 from serverless_dnn.runtime.inference.servable import Servable
 from serverless_dnn.runtime.repository.model_repository import ModelRepository
 from serverless_dnn.runtime.rpc.calls import Call, GrpcCalls, Handlers, parse_message
@@ -90,7 +90,7 @@ class OpenInferenceService:
             signature = servable.signature(DEFAULT_SIGNATURE)
             inputs = open_inference.decode_inputs(given, lambda named: check_inputs(signature, named), call.budget)
         wanted = [output.name for output in request.outputs]
-        outputs = predict(servable, signature, inputs, call.timer, wanted, deadline=call.deadline)
+        outputs = predict_checked(servable, signature, inputs, call.timer, wanted, deadline=call.deadline)
         with call.timer.phase("encode"):
             return open_inference.encode_infer_response(servable.model_name, servable.version, request.id, outputs)
 

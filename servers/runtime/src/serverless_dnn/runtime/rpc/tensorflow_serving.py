@@ -24,7 +24,7 @@ from serverless_dnn.runtime.codecs import examples_proto, predict_proto
 from serverless_dnn.runtime.deadline import Deadline
 from serverless_dnn.runtime.errors import InvalidArgumentError, ServingError, status_of
 from serverless_dnn.runtime.inference.classify_regress import classify, multi_inference, regress
-from serverless_dnn.runtime.inference.predictor import check_inputs, predict
+from serverless_dnn.runtime.inference.predictor import check_inputs, predict_checked
 from serverless_dnn.runtime.inference.servable import Servable, servable_spec
 from serverless_dnn.runtime.repository.configuration import check_allowed, model_configs
 from serverless_dnn.runtime.repository.model_info import find_servable, model_metadata, model_status
@@ -101,7 +101,9 @@ class GrpcService:
             request, tensors = predict_proto.split_predict_request(body, call.budget)
             servable, signature = self._find(request, call)
             inputs = predict_proto.decode_inputs(tensors, lambda given: check_inputs(signature, given), call.budget)
-        outputs = predict(servable, signature, inputs, call.timer, request.output_filter, deadline=call.deadline)
+        outputs = predict_checked(
+            servable, signature, inputs, call.timer, request.output_filter, deadline=call.deadline
+        )
         with call.timer.phase("encode"):
             return predict_proto.encode_predict_response(servable.model_name, servable.version, signature.name, outputs)
 
