@@ -15,6 +15,8 @@ _INTERVAL_S = 300.0
 # The minimum interval between fetches, for a token signed with an unknown key or after a failed fetch.
 _SOONEST_S = 30.0
 _TIMEOUT_S = 5.0
+# As long as there are none at all, no call can be checked.
+_RETRY_S = 2.0
 
 
 class GoogleKeys:
@@ -41,7 +43,7 @@ class GoogleKeys:
 
     def _run(self) -> None:
         while True:
-            time.sleep(_SOONEST_S)
+            time.sleep(_SOONEST_S if self.certificates else _RETRY_S)
             is_wanted = self._wanted.wait(_INTERVAL_S if self.certificates else 0)
             self._wanted.clear()
             self._fetch({"Cache-Control": "no-cache"} if is_wanted else {})
