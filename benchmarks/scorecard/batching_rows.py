@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import grpc
+from engine_process import CACHE
 from rows import Effort, Row, quartiles
 
 from serverless_dnn.bench.processes import start_server
@@ -48,6 +49,7 @@ def batching_rows(models: Path, effort: Effort) -> Iterator[Row]:
                     **variables,
                     "SDNN_MODEL_BASE_PATH": str(models / model),
                     "SDNN_ENGINE": "openvino",
+                    "SDNN_CACHE_FOLDER": str(CACHE),
                     "SDNN_HOST": "127.0.0.1",
                     "PORT": "0",
                 }
@@ -63,7 +65,7 @@ def batching_rows(models: Path, effort: Effort) -> Iterator[Row]:
 
 def _measure(model: str, calls: dict[str, Any], body: bytes, concurrency: int, effort: Effort) -> Row:
     rounds, warm_up = effort.of(3, 1), effort.of(1, 0)
-    requests = max(concurrency, _REQUESTS[model] // effort.of(1, 4))
+    requests = max(concurrency, _REQUESTS[model] // effort.of(1, 8))
     rates: dict[str, list[float]] = {side: [] for side in calls}
     latencies: dict[str, list[float]] = {side: [] for side in calls}
     with ThreadPoolExecutor(concurrency) as threads:

@@ -22,10 +22,16 @@ from serverless_dnn.runtime.timing import Instance
 
 def main() -> None:
     """Load the model named by the arguments and serve rounds."""
-    folder, name, engine, precision, graph, threads = sys.argv[1:7]
+    folder, name, engine, precision, graph, threads, cache = sys.argv[1:8]
     signatures = read_signatures(Path(folder))
     signature = signatures["serving_default"]
-    options = EngineOptions(name=engine, precision=precision, graph=graph, threads=int(threads) or None)  # type: ignore[arg-type]
+    options = EngineOptions(
+        name=engine,  # type: ignore[arg-type]
+        precision=precision,  # type: ignore[arg-type]
+        graph=graph,  # type: ignore[arg-type]
+        threads=int(threads) or None,
+        cache_folder=Path(cache),
+    )
     model = load_model(Path(folder), signatures, options, Instance())
     inputs = make_request(name) if name else _random_request(signature)
     print(json.dumps({"engine": model.info.name, "reason": model.info.reason}), flush=True)

