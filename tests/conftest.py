@@ -278,6 +278,14 @@ def run_command() -> Callable[..., subprocess.CompletedProcess[str]]:
     return run
 
 
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Whatever needs all four models takes long: it is in the soak."""
+    for item in items:
+        if "zoo" in getattr(item, "fixturenames", ()):
+            item.add_marker(pytest.mark.soak)
+
+
 def pytest_report_header() -> str:
     """Say which protobuf and grpc the tests ran with."""
     import google.protobuf

@@ -32,6 +32,7 @@ def cgroup() -> Iterator[Path]:
     CGROUP.rmdir()
 
 
+@pytest.mark.soak
 def test_bodies_that_inflate_to_more_than_there_is_are_refused_and_the_server_lives(
     models: Path, tmp_path: Path, cgroup: Path, start_server: Callable[..., Any]
 ) -> None:

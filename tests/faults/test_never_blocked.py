@@ -107,7 +107,7 @@ def test_a_call_whose_deadline_passes_or_that_is_cancelled_frees_its_place(start
     target, _ = start(SDNN_CONCURRENCY="2")
     with grpc.insecure_channel(target) as channel:
         predict = channel.unary_unary(PREDICT)
-        late, gone = predict.future(_body(), timeout=5), predict.future(_body(), timeout=WAIT_S)
+        late, gone = predict.future(_body(), timeout=2), predict.future(_body(), timeout=WAIT_S)
         backend.wait_entered(2)
         assert _code(predict.future(_body("free"), timeout=WAIT_S)) == "RESOURCE_EXHAUSTED"
 

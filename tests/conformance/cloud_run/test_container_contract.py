@@ -334,12 +334,12 @@ def test_more_calls_than_the_container_takes_are_refused(models: Path, start: Ca
     )
 
 
-def test_sigterm_finishes_what_runs_and_refuses_what_comes(zoo: Path, start: Callable[..., Any]) -> None:
+def test_sigterm_finishes_what_runs_and_refuses_what_comes(mobilenet: Path, start: Callable[..., Any]) -> None:
     from serverless_dnn.models.workload import make_request
 
-    target, process = start(zoo / "inception_v3")
-    inputs = {"input": np.repeat(make_request("inception_v3")["input"], 16, 0)}
-    with connect(f"grpc://{target}", "inception_v3") as client, futures.ThreadPoolExecutor(4) as threads:
+    target, process = start(mobilenet / "mobilenet_v1")
+    inputs = {"input": np.repeat(make_request("mobilenet_v1")["input"], 64, 0)}
+    with connect(f"grpc://{target}", "mobilenet_v1") as client, futures.ThreadPoolExecutor(4) as threads:
         with grpc.insecure_channel(target) as channel:
             changes = health_pb2_grpc.HealthStub(channel).Watch(health_pb2.HealthCheckRequest(), timeout=60)
             assert next(changes).status == health_pb2.HealthCheckResponse.SERVING
@@ -350,7 +350,7 @@ def test_sigterm_finishes_what_runs_and_refuses_what_comes(zoo: Path, start: Cal
             assert next(changes).status == health_pb2.HealthCheckResponse.NOT_SERVING
         answers = [call.result(60).outputs["predictions"].shape for call in running]
 
-    assert answers == [(16, 1000)] * 4
+    assert answers == [(64, 1000)] * 4
     assert process.process.wait(10) == 0
     assert _log(process)[-1]["message"] == "stopped"
     with pytest.raises(ConnectionRefusedError):

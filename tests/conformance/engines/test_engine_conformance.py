@@ -16,7 +16,7 @@ pytestmark = pytest.mark.timeout(900)
 
 
 # One in so many is compared with every run of the tests, all in the soak.
-_ONE_IN = 12
+_ONE_IN = 30
 
 
 @pytest.mark.parametrize(

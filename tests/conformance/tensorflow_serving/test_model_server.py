@@ -316,7 +316,10 @@ def test_metrics(served: Any, stub: Any, rest: Callable[..., tuple[int, Any]], h
 @pytest.mark.parametrize(
     ("flags", "text"),
     [
-        (["--ssl_config_file=x"], "tensorflow_model_server's --ssl_config_file is not offered: put a proxy"),
+        (
+            ["--ssl_config_file=x"],
+            "tensorflow_model_server's --ssl_config_file is not offered: put a TLS-terminating proxy",
+        ),
         (["--mixed_precision=bfloat16"], "is not offered: use --precision bf16"),
         (["--nope"], "there is no flag --nope"),
         ([], "no model: give --model_base_path or --model_config_file"),

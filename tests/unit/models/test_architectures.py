@@ -169,6 +169,7 @@ def test_berts_operations_are_its_matrix_products() -> None:
     assert get_model("bert_base").flops == depth * (dense + attention) + 2 * (width * width + width)
 
 
+@pytest.mark.soak
 def test_every_model_of_the_registry_can_be_built() -> None:
     for card in MODELS.values():
         assert build(card, "random", 0).parameters == card.parameters

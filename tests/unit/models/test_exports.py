@@ -82,6 +82,7 @@ def test_weights_are_stored_once(name: str, zoo: Path) -> None:
     assert 4 * card.parameters < size < 4 * card.parameters + 4 * _MIB
 
 
+@pytest.mark.soak
 def test_every_format_of_one_model(
     tmp_path: Path, zoo: Path, run_command: Callable[..., subprocess.CompletedProcess[str]]
 ) -> None:
@@ -122,6 +123,7 @@ def test_every_format_of_one_model(
         assert {member.mtime for member in archive} == {0}
 
 
+@pytest.mark.soak
 def test_the_same_seed_gives_the_same_weights(
     tmp_path: Path, zoo: Path, run_command: Callable[..., subprocess.CompletedProcess[str]]
 ) -> None:

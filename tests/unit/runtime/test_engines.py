@@ -99,7 +99,7 @@ def test_strings_and_booleans_are_tensorflows(engine: str, models: Path) -> None
     ],
     ids=str,
 )
-@pytest.mark.parametrize("rows", [1, 5])
+@pytest.mark.parametrize("rows", [1, pytest.param(5, marks=pytest.mark.soak)])
 def test_mobilenet_agrees_with_tensorflow_within_its_tolerance(
     options: EngineOptions, rows: int, mobilenet: Path
 ) -> None:

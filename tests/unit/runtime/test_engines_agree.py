@@ -77,11 +77,7 @@ def test_integers_beyond_32_bits_are_tensorflows_to_answer(
         _run(number_models["int64"], OPENVINO, inputs)
 
 
-@pytest.mark.parametrize(
-    # BERT alone takes a minute.
-    "name",
-    [pytest.param(name, marks=[pytest.mark.soak] if name == "bert_base" else []) for name in MODELS],
-)
+@pytest.mark.parametrize("name", MODELS)
 def test_all_models_agree_within_the_registrys_tolerance(name: str, zoo: Path) -> None:
     folder = zoo / name / "1"
     signatures = read_signatures(folder)
