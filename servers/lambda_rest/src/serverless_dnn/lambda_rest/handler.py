@@ -15,6 +15,7 @@ from serverless_dnn.runtime.commands.ready_file import announce_ready
 from serverless_dnn.runtime.errors import PayloadTooLargeError, ServingError, status_of
 from serverless_dnn.runtime.http.messages import HttpReply
 from serverless_dnn.runtime.http.rest_api import RestApi, error_body
+from serverless_dnn.runtime.http.rest_options import RestOptions
 from serverless_dnn.runtime.inference.admission import Admission
 from serverless_dnn.runtime.logs import log_to_stderr
 from serverless_dnn.runtime.repository.loading import start_repository
@@ -35,7 +36,7 @@ _settings = ServerSettings.from_environment(default_base_path=DEFAULT_BASE_PATH)
 _repository = start_repository(_settings, _instance)
 # Lambda sends one event at a time, and has its own limits on memory and size.
 _admission = Admission(max_bytes=_settings.max_body_bytes)
-_api = RestApi(_repository, _instance, _admission, max_body_bytes=_settings.max_body_bytes)
+_api = RestApi(_repository, _instance, _admission, RestOptions(_settings.max_body_bytes))
 _default_path = f"/v1/models/{_settings.model_name or _repository.all()[0].model_name}:predict"
 _instance.ready()
 announce_ready(_settings.ready_file, os.environ.get("AWS_LAMBDA_RUNTIME_API", ""), 0)

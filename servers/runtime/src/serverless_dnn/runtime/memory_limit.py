@@ -20,7 +20,7 @@ def memory_for_requests(cgroup_root: Path = Path("/sys/fs/cgroup")) -> int:
     Returns:
         Bytes.
     """
-    return int(max(0, memory_limit(cgroup_root) - _resident_bytes()) * _REQUESTS_SHARE)
+    return int(max(0, memory_limit(cgroup_root) - resident_bytes()) * _REQUESTS_SHARE)
 
 
 def memory_limit(cgroup_root: Path = Path("/sys/fs/cgroup")) -> int:
@@ -42,7 +42,8 @@ def memory_limit(cgroup_root: Path = Path("/sys/fs/cgroup")) -> int:
     return min([machine, *limits])
 
 
-def _resident_bytes() -> int:
+def resident_bytes() -> int:
+    """How much memory this process occupies now, in bytes."""
     return int(_read(Path("/proc/self/statm")).split()[1]) * os.sysconf("SC_PAGE_SIZE")
 
 

@@ -83,12 +83,14 @@ class Instance:
     Attributes:
         id: Identifies the instance in every response.
         engine: Name and version of the engine, reported once.
+        server: What runs the models, where it may be a different process; reported with every prediction.
         birth_ns: When the server was started, on this machine's boot clock; a worker process inherits its parent's.
         cold_phases_ns: The duration of each phase of the cold start, in nanoseconds: ``import``, ``load``, ``warmup``.
     """
 
     id: str = field(default_factory=lambda: uuid.uuid4().hex[:12])
     engine: str = ""
+    server: str = ""
     birth_ns: int = field(default_factory=process_birth_ns)
     cold_phases_ns: dict[str, int] = field(default_factory=dict)
     _cold_ns: int | None = None
@@ -130,6 +132,8 @@ class Instance:
         # Reported with a prediction, not with a metadata request that happens to come first.
         if "compute" not in timer.phases_ns:
             return ", ".join(metrics)
+        if self.server:
+            metrics.append(f'server;desc="{self.server}"')
         with self._lock:
             first, self._told = not self._told, True
         if first and self._cold_ns is not None:

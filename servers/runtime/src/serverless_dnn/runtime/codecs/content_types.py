@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from serverless_dnn.protos.budget import DecodeBudget
 from serverless_dnn.runtime.codecs import npy, predict_proto
 from serverless_dnn.runtime.codecs.rest_json import PredictBody, decode_predict_json, encode_predict_json
-from serverless_dnn.runtime.errors import InvalidArgumentError, UnsupportedMediaTypeError
+from serverless_dnn.runtime.errors import InvalidArgumentError
 from serverless_dnn.runtime.saved_model.signature import Signature, find_signature
 
 JSON_TYPE = "application/json"
@@ -139,24 +139,25 @@ def sent_type(content_type: str) -> ContentType:
     return CONTENT_TYPES.get(content_type, CONTENT_TYPES[JSON_TYPE])
 
 
-def wanted_type(accept: str, sent: ContentType) -> ContentType:
+def wanted_type(accept: str, sent: ContentType, offered: Mapping[str, ContentType] = CONTENT_TYPES) -> ContentType:
     """The content type of a response.
 
     Args:
         accept: The ``Accept`` header; empty accepts everything.
-        sent: The request's own type.
+        sent: The request's own type, or the one to answer in if the caller has no preference.
+        offered: The types a response may have, by name.
 
     Returns:
-        The accepted type with the highest weight, or the first of several. The request's own type if everything is
-        accepted, or nothing we can produce: TensorFlow Serving ignores this header.
+        The accepted type with the highest weight, or the first of several. ``sent`` if everything is accepted, or
+        nothing we can produce: TensorFlow Serving ignores this header.
     """
     best, best_weight = sent, 0.0
     for part in accept.split(","):
         name, *parameters = (item.strip().lower() for item in part.split(";"))
         weight = _weight(parameters)
-        offered = sent if name in ("*/*", "application/*") else CONTENT_TYPES.get(name)
-        if offered is not None and weight > best_weight:
-            best, best_weight = offered, weight
+        found = sent if name in ("*/*", "application/*") else offered.get(name)
+        if found is not None and weight > best_weight:
+            best, best_weight = found, weight
     return best
 
 
@@ -169,18 +170,3 @@ def _weight(parameters: list[str]) -> float:
             except ValueError:
                 return 0.0
     return 1.0
-
-
-def refuse_other_types(content_type: str) -> None:
-    """Reject a body of an unsupported type.
-
-    Args:
-        content_type: Its media type without parameters.
-
-    Raises:
-        UnsupportedMediaTypeError: The type is not supported.
-    """
-    if content_type not in CONTENT_TYPES:
-        raise UnsupportedMediaTypeError(
-            f"Unsupported Media Type: {content_type or 'Unknown'}; send one of {', '.join(CONTENT_TYPES)}"
-        )

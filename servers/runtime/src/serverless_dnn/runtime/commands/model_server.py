@@ -197,6 +197,7 @@ def _start_rest(
     metrics: Any,
 ) -> Any:
     from serverless_dnn.runtime.http.rest_api import RestApi
+    from serverless_dnn.runtime.http.rest_options import RestOptions
     from serverless_dnn.runtime.http.rest_server import RestServer
     from serverless_dnn.runtime.http.wsgi_app import make_rest_app
 
@@ -204,9 +205,8 @@ def _start_rest(
         repository,
         instance,
         admission,
-        max_body_bytes=settings.max_body_bytes,
+        RestOptions(settings.max_body_bytes, listen.rest_timeout_s),
         observer=metrics.observe,
-        timeout_s=listen.rest_timeout_s,
     )
     pages = {listen.metrics_path: metrics.page} if listen.metrics_path else {}
     return RestServer(

@@ -25,6 +25,7 @@ from serverless_dnn.runtime.errors import InternalError, InvalidArgumentError, N
 from serverless_dnn.runtime.http.bodies import inflate
 from serverless_dnn.runtime.http.messages import HttpReply, HttpRequest
 from serverless_dnn.runtime.http.predict import predict_over_http
+from serverless_dnn.runtime.http.rest_options import RestOptions
 from serverless_dnn.runtime.inference.admission import Admission
 from serverless_dnn.runtime.inference.classify_regress import classify, regress
 from serverless_dnn.runtime.inference.servable import Servable, servable_spec
@@ -46,8 +47,7 @@ class RestApi:
         repository: The models.
         instance: Identifies this process in every response.
         admission: Admits predictions.
-        max_body_bytes: The largest body after decompression.
-        timeout_s: How long a request may take; ``None`` means no limit.
+        options: Formats and limits.
         observer: Called when a request ends, with its method, the name of its status, and its timer.
     """
 
@@ -56,16 +56,14 @@ class RestApi:
         repository: ModelRepository,
         instance: Instance,
         admission: Admission,
+        options: RestOptions,
         *,
-        max_body_bytes: int,
-        timeout_s: float | None = None,
         observer: Callable[[str, str, PhaseTimer], None] | None = None,
     ) -> None:
         self._repository = repository
         self._instance = instance
         self._admission = admission
-        self._max_body_bytes = max_body_bytes
-        self._timeout_s = timeout_s
+        self._options = options
         self._observer = observer
 
     def handle(self, request: HttpRequest) -> HttpReply:
@@ -79,17 +77,18 @@ class RestApi:
         """
         return self.answer(lambda timer: self._route(request, timer))
 
-    def predict(self, request: HttpRequest, find_servable: Callable[[], Servable]) -> HttpReply:
-        """Answer a Predict request whose model is not named by its path.
+    def infer(self, request: HttpRequest, method: str, find_servable: Callable[[], Servable]) -> HttpReply:
+        """Answer an inference request whose model is not named by its path.
 
         Args:
             request: The request.
+            method: ``predict``, ``classify`` or ``regress``.
             find_servable: Returns the model, or raises.
 
         Returns:
             The reply; errors are replies too.
         """
-        return self.answer(lambda timer: self._in_place(request, timer, "predict", find_servable))
+        return self.answer(lambda timer: self._in_place(request, timer, method, find_servable))
 
     def answer(self, work: Callable[[PhaseTimer], tuple[str, bytes]]) -> HttpReply:
         """Run the work of one request and turn its result or error into a reply with timing.
@@ -136,16 +135,16 @@ class RestApi:
         self, request: HttpRequest, timer: PhaseTimer, method: str, find: Callable[[], Servable]
     ) -> tuple[str, bytes]:
         """Admit and run a prediction; failures count against its model once that is found."""
-        deadline = Deadline.after(self._timeout_s)
+        deadline = Deadline.after(self._options.timeout_s)
         with self._admission.admit(len(request.body)) as place:
             servable = find()
             timer.model = servable.model_name
             if method == "predict":
-                return predict_over_http(
-                    request, servable, timer, place, max_body_bytes=self._max_body_bytes, deadline=deadline
-                )
+                return predict_over_http(request, servable, timer, place, self._options, deadline)
             with timer.phase("decode"):
-                body = inflate(request, self._max_body_bytes, place.budget)
+                body = self._options.bodies.examples(
+                    request, inflate(request, self._options.max_body_bytes, place.budget)
+                )
                 name, given = decode_examples_json(body, place.budget)
                 signature = find_rest_signature(servable.signatures, name)
             if method == "classify":

@@ -20,6 +20,8 @@ _PIECE_BYTES = 1 << 18
 # Larger bodies and replies are spooled to temporary files.
 _MEMORY_BYTES = 64 << 20
 _LOOK_S = 0.01
+# Beyond this, connections wait to be accepted, those of probes too; waitress' default is 100.
+_MOST_CONNECTIONS = 4096
 
 
 class _ProbesApart(ThreadedTaskDispatcher):
@@ -81,6 +83,9 @@ class RestServer:
                 outbuf_overflow=_MEMORY_BYTES,
                 recv_bytes=_PIECE_BYTES,
                 send_bytes=_PIECE_BYTES,
+                connection_limit=_MOST_CONNECTIONS,
+                # select() cannot watch file descriptors beyond 1,023.
+                asyncore_use_poll=True,
                 ident=None,
             )
         except (OSError, ValueError):

@@ -1,7 +1,8 @@
-"""TensorFlow Serving's REST API as a WSGI application, for any WSGI server."""
+"""WSGI applications, for any WSGI server: TensorFlow Serving's REST API, or any function from requests to replies."""
 
 import re
 from collections.abc import Callable, Iterable, Mapping
+from dataclasses import replace
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
 
@@ -21,10 +22,32 @@ _CORS = {
 }
 
 
+def make_app(handle: Callable[[HttpRequest], HttpReply]) -> "WSGIApplication":
+    """Make a WSGI application of a function from requests to replies.
+
+    Args:
+        handle: The function; HEAD requests reach it as GET.
+
+    Returns:
+        The WSGI application.
+    """
+
+    def app(environ: dict[str, Any], start_response: "StartResponse") -> Iterable[bytes]:
+        reply = handle(_read(environ))
+        # A reply without a body, such as a probe's, has no type.
+        content_type = {"Content-Type": reply.content_type} if reply.content_type else {}
+        headers = {**content_type, "Content-Length": str(len(reply.body)), **reply.headers}
+        start_response(f"{reply.status} {_phrase(reply.status)}", list(headers.items()))
+        # A response to HEAD has the headers of the one to GET, and no body.
+        return [] if environ["REQUEST_METHOD"] == "HEAD" else [reply.body]
+
+    return app
+
+
 def make_rest_app(
     api: RestApi, *, cors: bool = False, pages: Mapping[str, Callable[[], tuple[str, bytes]]] | None = None
 ) -> "WSGIApplication":
-    """Make the application.
+    """Make the application that serves TensorFlow Serving's REST API.
 
     Args:
         api: The API to serve.
@@ -35,8 +58,7 @@ def make_rest_app(
         The WSGI application.
     """
 
-    def app(environ: dict[str, Any], start_response: "StartResponse") -> Iterable[bytes]:
-        request = _read(environ)
+    def handle(request: HttpRequest) -> HttpReply:
         page = (pages or {}).get(request.path) if request.method == "GET" else None
         if page is not None:
             reply = HttpReply(200, *page())
@@ -44,17 +66,9 @@ def make_rest_app(
             reply = _preflight(request)
         else:
             reply = api.handle(request)
-        headers = {
-            "Content-Type": reply.content_type,
-            "Content-Length": str(len(reply.body)),
-            **reply.headers,
-            **(_CORS if cors else {}),
-        }
-        start_response(f"{reply.status} {_phrase(reply.status)}", list(headers.items()))
-        # A response to HEAD has the headers of the one to GET, and no body.
-        return [] if environ["REQUEST_METHOD"] == "HEAD" else [reply.body]
+        return replace(reply, headers={**reply.headers, **_CORS}) if cors else reply
 
-    return app
+    return make_app(handle)
 
 
 def _read(environ: Mapping[str, Any]) -> HttpRequest:

@@ -8,7 +8,7 @@ from serverless_dnn.runtime.errors import ResourceExhaustedError
 from serverless_dnn.runtime.inference.runner import DirectRunner, Runner
 from serverless_dnn.runtime.inference.servable import Servable
 from serverless_dnn.runtime.memory_limit import memory_limit
-from serverless_dnn.runtime.repository.configuration import wanted_models
+from serverless_dnn.runtime.repository.configuration import ModelConfig, wanted_models
 from serverless_dnn.runtime.repository.model_repository import Loader, ModelRepository
 from serverless_dnn.runtime.repository.polling import start_polling
 from serverless_dnn.runtime.repository.warmup import warm_up
@@ -21,12 +21,15 @@ from serverless_dnn.runtime.timing import Instance
 _log = logging.getLogger(__name__)
 
 
-def start_repository(settings: ServerSettings, instance: Instance) -> ModelRepository:
+def start_repository(
+    settings: ServerSettings, instance: Instance, configured: list[ModelConfig] | None = None
+) -> ModelRepository:
     """Find and load the models, and start polling for new versions if the settings enable it.
 
     Args:
         settings: Where the models are and how to run them.
         instance: Records the time spent.
+        configured: The models to load; by default those the settings name.
 
     Returns:
         The repository, ready to serve.
@@ -39,7 +42,8 @@ def start_repository(settings: ServerSettings, instance: Instance) -> ModelRepos
         max_load_retries=settings.max_load_retries,
         labels_may_wait=settings.labels_may_wait,
     )
-    configured = wanted_models(settings)
+    if configured is None:
+        configured = wanted_models(settings)
     repository.configure(configured)
     instance.engine = ", ".join(sorted({str(servable.engine) for servable in repository.all()}))
     if settings.poll_wait_s:

@@ -1,0 +1,1 @@
+"""The bodies of invocations: JSON, JSON lines, CSV, npy and protobuf."""
