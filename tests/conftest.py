@@ -70,6 +70,20 @@ _MAKE_MODELS = """
             rows = tf.shape(ids)[0]
             return {"total": tf.reduce_sum(tf.gather(table, ids), axis=1), "rows_of_run": tf.fill([rows], rows)}
 
+    class Gate(tf.Module):
+        # Makes the file `started`, then runs until the file `go_on` exists.
+        @tf.function(input_signature=[tf.TensorSpec([], tf.string, "started"), tf.TensorSpec([], tf.string, "go_on")])
+        def predict(self, started, go_on):
+            def absent(turns):
+                # The same path every time, but nothing may look it up once for all.
+                nothing = tf.strings.regex_replace(tf.strings.as_string(turns), "[0-9]", "")
+                return tf.equal(tf.size(tf.io.matching_files(go_on + nothing)), 0)
+
+            with tf.control_dependencies([tf.io.write_file(started, "")]):
+                first = tf.constant(0, tf.int64)
+            [turns] = tf.while_loop(absent, lambda turns: [turns + 1], [first])
+            return {"done": tf.reshape(turns >= 0, [1])}
+
     def rows_of_examples():
         module = tf.Module()
         spec = [tf.TensorSpec([None], tf.string, "inputs")]
@@ -131,6 +145,8 @@ _MAKE_MODELS = """
     tf.saved_model.save(types, f"{root}/types/1", {"serving_default": types.predict, "nonfinite": types.nonfinite})
     tf.saved_model.save(pair, f"{root}/pair/3", {"serving_default": pair.predict})
     tf.saved_model.save(lookup, f"{root}/lookup/1", {"serving_default": lookup.predict})
+    gate = Gate()
+    tf.saved_model.save(gate, f"{root}/gate/1", {"serving_default": gate.predict})
     rows_of_examples()
     scaled()
 """
@@ -143,7 +159,7 @@ _MAKE_NUMBERS = f"""
 @pytest.fixture(scope="session")
 def models(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder of models: half_plus_two (versions 1 and 12), matrix, types (strings, several signatures), pair, lookup,
-    examples (classify, regress), scaled (an input with a default value)."""
+    examples (classify, regress), scaled (an input with a default value), gate (runs until a file exists)."""
     root = tmp_path_factory.mktemp("models")
     subprocess.run([sys.executable, "-c", textwrap.dedent(_MAKE_MODELS), str(root)], check=True, capture_output=True)
     (root / "half_plus_two" / ".hidden").mkdir()

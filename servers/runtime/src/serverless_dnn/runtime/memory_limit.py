@@ -42,9 +42,17 @@ def memory_limit(cgroup_root: Path = Path("/sys/fs/cgroup")) -> int:
     return min([machine, *limits])
 
 
-def resident_bytes() -> int:
-    """How much memory this process occupies now, in bytes."""
-    return int(_read(Path("/proc/self/statm")).split()[1]) * os.sysconf("SC_PAGE_SIZE")
+def resident_bytes(process_id: int | None = None) -> int:
+    """How much memory a process occupies now.
+
+    Args:
+        process_id: The process; ``None`` means this one.
+
+    Returns:
+        Bytes; 0 if there is no such process.
+    """
+    fields = _read(Path(f"/proc/{process_id or 'self'}/statm")).split()
+    return int(fields[1]) * os.sysconf("SC_PAGE_SIZE") if fields else 0
 
 
 def _read(path: Path) -> str:

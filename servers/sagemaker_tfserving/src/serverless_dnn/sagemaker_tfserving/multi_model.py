@@ -7,7 +7,6 @@ the TensorFlow Serving container that AWS published.
 import json
 import threading
 import time
-from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -25,9 +24,9 @@ from serverless_dnn.runtime.http.messages import HttpReply
 from serverless_dnn.runtime.memory_limit import memory_limit, resident_bytes
 from serverless_dnn.runtime.repository.configuration import ModelConfig
 from serverless_dnn.runtime.repository.model_info import model_status
-from serverless_dnn.runtime.repository.model_repository import ModelRepository
 from serverless_dnn.runtime.repository.versions import State
 from serverless_dnn.runtime.saved_model.model_folder import list_versions, size_bytes
+from serverless_dnn.sagemaker_tfserving.models.backend import Backend
 from serverless_dnn.sagemaker_tfserving.models.discovery import find_models
 from serverless_dnn.sagemaker_tfserving.options import ModelList
 
@@ -55,23 +54,21 @@ class MultiModel:
     """The models of a multi-model endpoint.
 
     Args:
-        repository: Holds them.
+        backend: Where they run.
         root: The folder that every model lies below.
         model_list: The shape of the list of models.
-        reload: Tells model servers in other processes which models to hold, before the repository is told.
     """
 
     def __init__(
         self,
-        repository: ModelRepository,
+        backend: Backend,
         root: Path,
         model_list: ModelList,
-        reload: Callable[[Sequence[ModelConfig]], object] = lambda _configs: None,
     ) -> None:
-        self._repository = repository
+        self._backend = backend
+        self._repository = backend.repository
         self._root = root
         self._model_list = model_list
-        self._reload = reload
         # Changes are made one at a time; nothing that answers predictions waits for this lock.
         self._changing = threading.Lock()
         self._loaded: dict[str, _Loaded] = {}
@@ -97,8 +94,8 @@ class MultiModel:
             config = self._find(name, url)
             wanted = [*(loaded.config for loaded in self._loaded.values()), config]
             try:
-                _check_memory(config)
-                self._reload(wanted)
+                self._check_memory(config)
+                self._backend.reload(wanted)
                 self._repository.configure(wanted)
             except ResourceExhaustedError as error:
                 return HttpReply(INSUFFICIENT_STORAGE, JSON_TYPE, _print({"error": f"Memory exhausted: {error}"}))
@@ -122,7 +119,7 @@ class MultiModel:
             self._loaded = {other: loaded for other, loaded in self._loaded.items() if other != name}
             wanted = [loaded.config for loaded in self._loaded.values()]
             self._repository.configure(wanted)
-            self._reload(wanted)
+            self._backend.reload(wanted)
         end_s = time.monotonic() + _FREED_WITHIN_S
         while any(status.state is not State.END for status in self._repository.status(name)):
             if time.monotonic() > end_s:
@@ -175,6 +172,15 @@ class MultiModel:
             raise NotFoundError(f"Could not find valid base path {url} for servable {name}") from None
         return config
 
+    def _check_memory(self, config: ModelConfig) -> None:
+        """Refuse a model that does not fit beside the others, rather than be killed while loading it."""
+        needed = sum(size_bytes(folder) for folder in list_versions(config.base_path).values())
+        free = memory_limit() - resident_bytes() - sum(map(resident_bytes, self._backend.processes()))
+        if needed > free:
+            raise ResourceExhaustedError(
+                f"{config.base_path} holds {needed >> 20} MiB, and {max(0, free) >> 20} MiB of memory are free"
+            )
+
     def _entry(self, name: str) -> dict[str, str]:
         return {"modelName": name, "modelUrl": self._loaded[name].url}
 
@@ -208,16 +214,6 @@ def _read_load(body: bytes) -> tuple[str, str]:
     if "/" in name or ":" in name or not name.isprintable():
         raise InvalidArgumentError(f"a model's name must not hold / or :, got {name[:_SHOWN]!r}")
     return name, url
-
-
-def _check_memory(config: ModelConfig) -> None:
-    """Refuse a model that does not fit beside the others, rather than be killed while loading it."""
-    needed = sum(size_bytes(folder) for folder in list_versions(config.base_path).values())
-    free = memory_limit() - resident_bytes()
-    if needed > free:
-        raise ResourceExhaustedError(
-            f"{config.base_path} holds {needed >> 20} MiB, and {max(0, free) >> 20} MiB of memory are free"
-        )
 
 
 def _print(document: object) -> bytes:

@@ -15,7 +15,7 @@ from types import FrameType
 from typing import TYPE_CHECKING
 
 from serverless_dnn.runtime.commands.ready_file import announce_ready
-from serverless_dnn.runtime.errors import InvalidArgumentError
+from serverless_dnn.runtime.errors import InvalidArgumentError, UnavailableError
 from serverless_dnn.runtime.repository.configuration import ModelConfig, wanted_models
 from serverless_dnn.runtime.settings import ServerSettings
 from serverless_dnn.runtime.timing import Instance
@@ -53,7 +53,11 @@ def serve(settings: ServerSettings, options: SageMakerOptions, instance: Instanc
     """
     stop = _Stop()
     with ExitStack() as running:
-        front, admission = _Start(settings, options, instance, running).start()
+        try:
+            front, admission = _Start(settings, options, instance, running).start()
+        except OSError as error:
+            # A disk that is full or read-only, or too few file descriptors.
+            raise UnavailableError(f"cannot start: {error}") from error
         instance.ready()
         announce_ready(settings.ready_file, settings.host, front.port)
         stop.wait()
@@ -216,7 +220,7 @@ class _Start:
     def _multi_model(self, backend: Backend) -> "MultiModel":
         from serverless_dnn.sagemaker_tfserving.multi_model import MultiModel
 
-        return MultiModel(backend.repository, self._base_path, self.options.model_list, backend.reload)
+        return MultiModel(backend, self._base_path, self.options.model_list)
 
 
 def _drain(front: "RestServer", admission: "Admission") -> None:

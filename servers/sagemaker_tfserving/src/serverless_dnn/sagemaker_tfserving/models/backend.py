@@ -30,12 +30,14 @@ class Backend:
         repository: What requests are looked up in.
         why_away: Why predictions cannot be made now; empty if they can.
         reload: Tells model servers which models to hold.
+        processes: The model servers' processes; empty if the models run in this process.
         ports: The gRPC and REST ports of the model servers; empty if the models run in this process.
     """
 
     repository: ModelRepository
     why_away: Callable[[], str] = lambda: ""
     reload: Callable[[Sequence[ModelConfig]], object] = lambda _configs: None
+    processes: Callable[[], Sequence[int]] = tuple
     ports: Sequence[tuple[int, int]] = ()
 
 
@@ -86,7 +88,7 @@ def start_backend(
     # The model servers batch and warm up themselves.
     remote = replace(settings, engine=engine, enable_batching=False, batching_parameters_file=None, warm_up=False)
     repository = _load(remote, options, configs, instance)
-    return Backend(repository, servers.why_away, servers.reload, servers.ports)
+    return Backend(repository, servers.why_away, servers.reload, servers.processes, servers.ports)
 
 
 def _in_process(settings: ServerSettings, options: SageMakerOptions, running: ExitStack) -> ServerSettings:

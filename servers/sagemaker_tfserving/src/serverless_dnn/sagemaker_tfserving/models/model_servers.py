@@ -16,7 +16,7 @@ from google.protobuf import text_format
 
 from serverless_dnn.protos.v1 import model_config_pb2, model_status_pb2
 from serverless_dnn.runtime.cpus import effective_cpus
-from serverless_dnn.runtime.errors import DeadlineExceededError, UnavailableError, error_of_code
+from serverless_dnn.runtime.errors import DeadlineExceededError, ResourceExhaustedError, UnavailableError, error_of_code
 from serverless_dnn.runtime.repository.configuration import AllVersions, Latest, ModelConfig, Specific
 from serverless_dnn.runtime.settings import EngineOptions
 from serverless_dnn.sagemaker_tfserving.models.model_server_binary import OUR_MODEL_SERVER
@@ -70,6 +70,10 @@ class ModelServers:
     def ports(self) -> list[tuple[int, int]]:
         """The gRPC and REST ports of each server on loopback."""
         return [server.ports for server in self._servers]
+
+    def processes(self) -> list[int]:
+        """The process ids of the servers."""
+        return [server.process.pid for server in self._servers]
 
     def why_away(self) -> str:
         """Why predictions cannot be made now; empty if at least one server is up."""
@@ -169,8 +173,11 @@ class ModelServers:
 
     def _write(self, configs: Sequence[ModelConfig]) -> None:
         aside = self._config_file.with_suffix(".part")
-        aside.write_text(text_format.MessageToString(_message(configs)), encoding="utf-8")
-        aside.rename(self._config_file)
+        try:
+            aside.write_text(text_format.MessageToString(_message(configs)), encoding="utf-8")
+            aside.rename(self._config_file)
+        except OSError as error:
+            raise ResourceExhaustedError(f"cannot write {self._config_file}: {error.strerror}") from None
         self._configs = configs
 
     def _tell(self, configs: Sequence[ModelConfig]) -> None:
