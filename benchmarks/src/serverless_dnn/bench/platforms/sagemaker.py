@@ -6,6 +6,7 @@ The path and the headers are those of the InvokeEndpoint API; the limits are tho
 
 import asyncio
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import aiohttp
@@ -49,10 +50,16 @@ class LocalSageMaker:
     Args:
         options: What is deployed.
         command: The command that starts the container's server.
+        timeout_s: How long an invocation may take; the container is replaced afterwards.
     """
 
-    def __init__(self, options: DeployOptions, command: tuple[str, ...] = DEFAULT_COMMAND) -> None:
-        self._options, self._command = options, command
+    def __init__(
+        self,
+        options: DeployOptions,
+        command: tuple[str, ...] = DEFAULT_COMMAND,
+        timeout_s: float = REQUEST_TIMEOUT_S,
+    ) -> None:
+        self._options, self._command, self._timeout_s = options, command, timeout_s
         self._pool: InstancePool[_Container]
         self._session: aiohttp.ClientSession
         self._door = FrontDoor(self._application, self._stop)
@@ -61,13 +68,13 @@ class LocalSageMaker:
             title="SageMaker Serverless, local",
             customization="endpoint",
             protocol="REST",
-            model_server="gunicorn",
+            model_server="waitress",
             limits={
                 "requests_per_instance": 1,
                 "instances": options.instances,
                 "beyond_instances": "refused with 429" if options.throttle else "wait",
                 "payload_bytes": MAX_PAYLOAD_BYTES,
-                "timeout_s": REQUEST_TIMEOUT_S,
+                "timeout_s": timeout_s,
                 "memory_mb": "not enforced",
             },
         )
@@ -87,7 +94,9 @@ class LocalSageMaker:
     async def _application(self) -> web.Application:
         self._pool = InstancePool(self._start_container, self._options.instances, throttle=self._options.throttle)
         timeout = aiohttp.ClientTimeout(total=REQUEST_TIMEOUT_S)
-        self._session = aiohttp.ClientSession(timeout=timeout, auto_decompress=False)
+        # SageMaker drops this header, and the one that would tell the caller that a response is compressed.
+        dropped = ("Accept-Encoding",)
+        self._session = aiohttp.ClientSession(timeout=timeout, auto_decompress=False, skip_auto_headers=dropped)
         application = web.Application(client_max_size=4 * MAX_PAYLOAD_BYTES)
         application.router.add_post("/endpoints/{name}/invocations", self._invoke)
         return application
@@ -130,16 +139,25 @@ class LocalSageMaker:
     async def _forward(self, body: bytes, headers: dict[str, str]) -> web.Response:
         try:
             async with self._pool.instance() as container:
-                url = f"http://127.0.0.1:{container.port}/invocations"
-                async with self._session.post(url, data=body, headers=headers) as answer:
-                    return _caller_response(answer.status, await answer.read(), dict(answer.headers))
+                return await self._ask(container, body, headers)
         except TimeoutError:
-            return _model_error(0, f"the container did not answer within {REQUEST_TIMEOUT_S:.0f} s")
+            return _model_error(0, f"the container did not answer within {self._timeout_s:g} s")
         except aiohttp.ClientError as error:
             return _model_error(502, f"the container closed the connection: {error}")
 
+    async def _ask(self, container: _Container, body: bytes, headers: dict[str, str]) -> web.Response:
+        url = f"http://127.0.0.1:{container.port}/invocations"
+        timeout = aiohttp.ClientTimeout(total=self._timeout_s)
+        try:
+            async with self._session.post(url, data=body, headers=headers, timeout=timeout) as answer:
+                return _caller_response(answer.status, await answer.read(), answer.headers)
+        except TimeoutError:
+            # It would finish the invocation before it stops, and its caller has waited long enough.
+            await asyncio.to_thread(container.process.stop, 0)
+            raise
 
-def _caller_response(status: int, body: bytes, headers: dict[str, str]) -> web.Response:
+
+def _caller_response(status: int, body: bytes, headers: Mapping[str, str]) -> web.Response:
     if not 200 <= status < 300:
         return _model_error(status, body.decode("utf-8", "replace"))
     if len(body) > MAX_PAYLOAD_BYTES:

@@ -15,6 +15,8 @@ if TYPE_CHECKING:
     from _typeshed.wsgi import WSGIApplication
 
 _log = logging.getLogger(__name__)
+# waitress warns of every request that waits for a thread.
+logging.getLogger("waitress.queue").setLevel(logging.ERROR)
 # waitress reads and writes in pieces of 8 and 18 kB by default, which for a tensor means hundreds of system calls.
 _PIECE_BYTES = 1 << 18
 # Larger bodies and replies are spooled to temporary files.

@@ -28,7 +28,7 @@ def fetch_code(bucket: str, prefix: str, running: ExitStack) -> Path:
         UnavailableError: S3 does not answer, or refuses.
     """
     try:
-        import boto3  # type: ignore[import-untyped] # boto3 ships no types
+        import boto3
         from botocore.exceptions import BotoCoreError, ClientError
     except ImportError:
         raise FailedPreconditionError(
