@@ -20,6 +20,7 @@ from app_rows import app_rows
 from batching_rows import batching_rows
 from codec_rows import codec_rows, wire_rows
 from engine_rows import engine_rows, thread_rows
+from front_rows import front_rows
 from overhead_rows import client_rows, overhead_rows
 from peer_rows import floor_rows, peer_rows
 from platform_rows import cold_rows, serve_rows
@@ -58,6 +59,7 @@ _GROUPS: dict[str, Group] = {
     "cold": Group(cold_rows, (200, 60)),
     "probe": Group(probe_rows, (50, 15)),
     "batching": Group(batching_rows, (420, 60)),
+    "front": Group(lambda _models, effort: front_rows(effort), (40, 15)),
     "floor": Group(lambda _models, effort: floor_rows(effort), (20, 6)),
     "peer": Group(peer_rows, (420, 60)),
 }
@@ -79,8 +81,8 @@ _GROUPS: dict[str, Group] = {
 def main(names: tuple[str, ...], json_path: Path | None, models_dir: Path, *, quick: bool) -> None:
     """Measure the rows of the groups NAME, all by default.
 
-    The groups are codec, wire, client, overhead, engine, threads, serve, cold, probe, batching, floor and peer. Group
-    engine has the paper's models and ten stock Keras applications.
+    The groups are codec, wire, client, overhead, engine, threads, serve, cold, probe, batching, front, floor and peer.
+    Group engine has the paper's models and ten stock Keras applications.
     """
     if unknown := set(names) - set(_GROUPS):
         raise click.BadParameter(f"unknown groups {', '.join(sorted(unknown))}; choose from {', '.join(_GROUPS)}")
