@@ -38,7 +38,8 @@ class _ProbesApart(ThreadedTaskDispatcher):
 
     def add_task(self, task: Any) -> None:
         """Dispatch a connection whose next request is complete to the right threads."""
-        if task.requests[0].command == "POST" and not self._is_draining:
+        # A request that is not HTTP has no method; waitress answers it.
+        if getattr(task.requests[0], "command", "") == "POST" and not self._is_draining:
             super().add_task(task)
         else:
             self._probes.add_task(task)
