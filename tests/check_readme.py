@@ -45,9 +45,10 @@ def _problem(words: list[str], scripts: set[str], ours: dict[str, click.Command]
     command = ours[words[0]]
     rest = words[1:]
     while isinstance(command, click.Group) and rest and not rest[0].startswith("-"):
-        if rest[0] not in command.commands:
+        found = command.get_command(click.Context(command), rest[0])
+        if found is None:
             return f"{words[0]} has no subcommand {rest[0]}"
-        command, rest = command.commands[rest[0]], rest[1:]
+        command, rest = found, rest[1:]
     known = {option for parameter in command.params for option in parameter.opts} | {"--help"}
     wrong = [word for word in rest if word.startswith("--") and word.partition("=")[0] not in known]
     return f"{words[0]} has no option {wrong[0]}" if wrong else None

@@ -10,12 +10,12 @@ from pathlib import Path
 
 from serverless_dnn.runtime.cpus import effective_cpus
 from serverless_dnn.runtime.errors import FailedPreconditionError, InvalidArgumentError
+from serverless_dnn.runtime.model_servers.binary import find_binary, our_binary
 from serverless_dnn.runtime.repository.configuration import ModelConfig
 from serverless_dnn.runtime.repository.loading import make_loader, start_repository
 from serverless_dnn.runtime.repository.model_repository import ModelRepository
 from serverless_dnn.runtime.settings import ServerSettings
 from serverless_dnn.runtime.timing import Instance
-from serverless_dnn.sagemaker_tfserving.models.model_server_binary import find_binary
 from serverless_dnn.sagemaker_tfserving.options import SageMakerOptions, batching_parameters
 
 _log = logging.getLogger(__name__)
@@ -65,7 +65,7 @@ def start_backend(
     """
     if options.batching:
         _log.info("batching", extra={"parameters": batching_parameters(options, effective_cpus())})
-    if (binary := find_binary(options, settings.engine)) is None:
+    if (binary := _binary(settings, options)) is None:
         instance.server = "in-process"
         settings = _in_process(settings, options, running)
         return Backend(_load(settings, options, configs, instance))
@@ -76,10 +76,19 @@ def start_backend(
             f"{binary} is called over gRPC: pip install 'serverless-dnn-sagemaker[tensorflow-serving]'"
         )
     # It imports gRPC, which models in this process do without.
-    from serverless_dnn.sagemaker_tfserving.models.model_servers import ModelServers
+    from serverless_dnn.runtime.model_servers.model_servers import ModelServerOptions, ModelServers
 
     instance.server = binary.name
-    servers = ModelServers(binary, options, settings.engine)
+    how = ModelServerOptions(
+        options.instance_count,
+        options.inner_ports,
+        options.wait_time_s,
+        options.request_timeout_s,
+        options.intra_op_parallelism,
+        options.inter_op_parallelism,
+        batching_parameters(options, effective_cpus()) if options.batching else None,
+    )
+    servers = ModelServers(binary, how, settings.engine)
     running.callback(servers.stop, _STOP_S)
     servers.start(configs)
     engine = replace(
@@ -89,6 +98,16 @@ def start_backend(
     remote = replace(settings, engine=engine, enable_batching=False, batching_parameters_file=None, warm_up=False)
     repository = _load(remote, options, configs, instance)
     return Backend(repository, servers.why_away, servers.reload, servers.processes, servers.ports)
+
+
+def _binary(settings: ServerSettings, options: SageMakerOptions) -> Path | None:
+    """The program of the model servers; ``None`` to run the models in this process."""
+    # An engine asked for by name runs in this process, whatever is on PATH.
+    if options.binary is not None or settings.engine.name == "auto":
+        found = find_binary(options.binary, variable="SAGEMAKER_TFS_BINARY")
+        if found is not None:
+            return found
+    return our_binary() if options.instance_count > 1 else None
 
 
 def _in_process(settings: ServerSettings, options: SageMakerOptions, running: ExitStack) -> ServerSettings:

@@ -17,9 +17,9 @@ from typing import Any
 from serverless_dnn.runtime.deadline import Deadline
 from serverless_dnn.runtime.errors import DeadlineExceededError, FailedPreconditionError, UnavailableError
 from serverless_dnn.runtime.http.messages import HttpReply
+from serverless_dnn.runtime.model_servers.supervised_process import Child, SupervisedProcess
 from serverless_dnn.sagemaker_tfserving.options import SageMakerOptions
 from serverless_dnn.sagemaker_tfserving.script.requirements import code_paths
-from serverless_dnn.sagemaker_tfserving.supervised_process import Child, SupervisedProcess
 
 SCRIPT_FILE = "inference.py"
 _WORKER = "serverless_dnn.sagemaker_tfserving.script.script_worker"

@@ -1,4 +1,4 @@
-"""TensorFlow Serving beside the front: its processes, their configuration, and what they say of their models."""
+"""TensorFlow Serving beside a server: its processes, their configuration, and what they say of their models."""
 
 import logging
 import os
@@ -6,7 +6,7 @@ import shutil
 import socket
 import tempfile
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -15,18 +15,39 @@ import grpc
 from google.protobuf import text_format
 
 from serverless_dnn.protos.v1 import model_config_pb2, model_status_pb2
-from serverless_dnn.runtime.cpus import effective_cpus
 from serverless_dnn.runtime.errors import DeadlineExceededError, ResourceExhaustedError, UnavailableError, error_of_code
+from serverless_dnn.runtime.model_servers.binary import OUR_MODEL_SERVER
+from serverless_dnn.runtime.model_servers.supervised_process import Child, SupervisedProcess
 from serverless_dnn.runtime.repository.configuration import AllVersions, Latest, ModelConfig, Specific
 from serverless_dnn.runtime.settings import EngineOptions
-from serverless_dnn.sagemaker_tfserving.models.model_server_binary import OUR_MODEL_SERVER
-from serverless_dnn.sagemaker_tfserving.options import SageMakerOptions, batching_parameters
-from serverless_dnn.sagemaker_tfserving.supervised_process import Child, SupervisedProcess
 
 _log = logging.getLogger(__name__)
 _UNSETTLED = ("UNKNOWN", "START", "LOADING", "UNLOADING")
 _ASK_TIMEOUT_S = 2.0
 _LOOK_S = 0.05
+
+
+@dataclass(frozen=True)
+class ModelServerOptions:
+    """How model servers run.
+
+    Attributes:
+        count: How many there are.
+        ports: The gRPC and REST ports of each, by its number; 0 means any free one.
+        start_timeout_s: How long they may take to load the models, in seconds.
+        request_timeout_s: How long a REST request may take, in seconds.
+        intra_op_parallelism: Threads per prediction; 0 uses all CPUs available.
+        inter_op_parallelism: Passed to ``tensorflow_model_server``; 0 leaves it alone.
+        batching_parameters: Text-format ``BatchingParameters``; ``None`` batches nothing.
+    """
+
+    count: int = 1
+    ports: Callable[[int], tuple[int, int]] = lambda _number: (0, 0)
+    start_timeout_s: float = 300.0
+    request_timeout_s: float = 60.0
+    intra_op_parallelism: int = 0
+    inter_op_parallelism: int = 0
+    batching_parameters: str | None = None
 
 
 @dataclass(frozen=True)
@@ -36,7 +57,7 @@ class _Server:
     Attributes:
         process: Its process.
         socket_path: Where it listens for this process.
-        ports: Its gRPC and REST ports, for inference.py.
+        ports: Its gRPC and REST ports, for others.
     """
 
     process: SupervisedProcess
@@ -53,13 +74,13 @@ class ModelServers:
         engine: How ours runs models; TensorFlow Serving has only one way.
     """
 
-    def __init__(self, binary: Path, options: SageMakerOptions, engine: EngineOptions) -> None:
+    def __init__(self, binary: Path, options: ModelServerOptions, engine: EngineOptions) -> None:
         self.name = binary.name
         self._options = options
         self._folder = Path(tempfile.mkdtemp(prefix="sdnn-model-servers-"))
         self._config_file = self._folder / "model-config.cfg"
         self._configs: Sequence[ModelConfig] = ()
-        self._servers = [self._make(binary, engine, number) for number in range(options.instance_count)]
+        self._servers = [self._make(binary, engine, number) for number in range(options.count)]
 
     @property
     def targets(self) -> str:
@@ -128,7 +149,7 @@ class ModelServers:
 
     def _make(self, binary: Path, engine: EngineOptions, number: int) -> _Server:
         socket_path = self._folder / f"{number}.sock"
-        ports = self._options.inner_ports(number)
+        ports = self._options.ports(number)
         ports = ports if ports[0] else (_free_port(), _free_port())
         environment = {**os.environ, "SDNN_HOST": "127.0.0.1"}
         # The front's own.
@@ -137,7 +158,7 @@ class ModelServers:
             binary.name,
             [str(binary), *self._flags(binary, engine, socket_path, ports)],
             environment,
-            self._options.wait_time_s,
+            self._options.start_timeout_s,
             is_ready=lambda: self._is_settled(socket_path),
             before_start=lambda: socket_path.unlink(missing_ok=True),
         )
@@ -158,15 +179,15 @@ class ModelServers:
         ]
         if options.intra_op_parallelism:
             flags.append(f"--tensorflow_intra_op_parallelism={options.intra_op_parallelism}")
-        if options.batching:
+        if options.batching_parameters is not None:
             path = self._folder / "batching-config.cfg"
-            path.write_text(batching_parameters(options, effective_cpus()), encoding="utf-8")
+            path.write_text(options.batching_parameters, encoding="utf-8")
             flags += ["--enable_batching=true", f"--batching_parameters_file={path}"]
         if binary.name != OUR_MODEL_SERVER:
             inter = options.inter_op_parallelism
             return [*flags, f"--tensorflow_inter_op_parallelism={inter}"] if inter else flags
         if options.inter_op_parallelism:
-            _log.info("ignoring a variable", extra={"variable": "SAGEMAKER_TFS_INTER_OP_PARALLELISM"})
+            _log.info("this model server has no inter-op parallelism: ignoring it")
         cache = [f"--cache_folder={engine.cache_folder}"] if engine.cache_folder else []
         # Models of a multi-model endpoint are added from anywhere below the folder that SageMaker names.
         return [*flags, f"--engine={engine.name}", f"--precision={engine.precision}", "--reload_folder=/", *cache]
@@ -190,7 +211,7 @@ class ModelServers:
                     ask: Any = _unary(
                         channel, "HandleReloadConfigRequest", model_config_pb2.ReloadConfigResponse.FromString
                     )
-                    answer = ask(request.SerializeToString(), timeout=self._options.wait_time_s)
+                    answer = ask(request.SerializeToString(), timeout=self._options.start_timeout_s)
             except grpc.RpcError as error:
                 raise error_of_code(error.code().value[0], f"{error.details()}") from error
             if answer.status.error_code:
@@ -198,14 +219,14 @@ class ModelServers:
 
     def _check(self, configs: Sequence[ModelConfig]) -> None:
         """Wait until nothing is being loaded any more, and raise the first error."""
-        end_s = time.monotonic() + self._options.wait_time_s
+        end_s = time.monotonic() + self._options.start_timeout_s
         for server in self._servers:
             while not self._is_settled(server.socket_path):
                 if not server.process.ready:
                     raise UnavailableError(server.process.why_away)
                 if time.monotonic() > end_s:
                     raise DeadlineExceededError(
-                        f"{self.name} has not loaded its models within {self._options.wait_time_s:.0f} s"
+                        f"{self.name} has not loaded its models within {self._options.start_timeout_s:.0f} s"
                     )
                 time.sleep(_LOOK_S)
             for config in configs:

@@ -1,0 +1,1 @@
+"""TensorFlow Serving beside a server: child processes that run the models."""
