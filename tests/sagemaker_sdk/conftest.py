@@ -110,9 +110,9 @@ def aws(server: tuple[str, Path], credentials: None) -> Aws:
 
 @pytest.fixture
 def make_model() -> Callable[..., Path]:
-    """Write a SavedModel with a signature, and weights that do not shrink: more than one part of an upload."""
+    """Write a SavedModel with a signature, and weights that do not shrink."""
 
-    def make(folder: Path) -> Path:
+    def make(folder: Path, size_bytes: int = 4096) -> Path:
         saved = saved_model_pb2.SavedModel(saved_model_schema_version=1)
         graph = saved.meta_graphs.add()
         graph.meta_info_def.tags.append("serve")
@@ -124,7 +124,7 @@ def make_model() -> Callable[..., Path]:
         variables = folder / "1" / "variables"
         variables.mkdir(parents=True)
         (folder / "1" / "saved_model.pb").write_bytes(saved.SerializeToString())
-        (variables / "variables.data-00000-of-00001").write_bytes(np.random.default_rng(0).bytes(9 << 20))
+        (variables / "variables.data-00000-of-00001").write_bytes(np.random.default_rng(0).bytes(size_bytes))
         return folder
 
     return make

@@ -14,6 +14,8 @@ from click.testing import Result
 
 pytest.importorskip("moto", reason="SageMaker's SDK has an environment of its own: hatch run sagemaker-sdk:test")
 
+# The builder imports some of its own modules by names that it calls deprecated.
+pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning")
 _MLMODEL = """
 flavors:
   python_function: {loader_module: mlflow.tensorflow, python_version: 3.11.2}
@@ -90,4 +92,4 @@ def test_the_archive_it_makes_can_be_deployed_by_us(
 
     assert result.exit_code == 0, result.output
     # As the server calls a model whose versions lie in /opt/ml/model itself.
-    assert "half', 'model', options)" in result.stdout
+    assert 'half", "model", options)' in result.stdout
