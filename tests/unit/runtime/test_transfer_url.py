@@ -160,6 +160,21 @@ def test_malformed_urls_are_refused_and_not_quoted(url: str) -> None:
         assert "evil" not in str(raised.value)
 
 
+def test_what_is_wrong_is_said() -> None:
+    for url, expected in (
+        ("http://s3.amazonaws.com/b/k", "start with https://"),
+        ("https://user:word@s3.amazonaws.com/k", "not hold a user name or a password"),
+        ("https://10.0.0.1/k", "name its host, not give an address"),
+        ("https://[::1]:443/k", "name its host, not give an address"),
+        ("https://s3.amazonaws.com./k", "letters, digits and hyphens between single dots"),
+        ("https://s3.amazonaws.com:0/k", "a port from 1 to 65535"),
+        ("https://s3.amazonaws.com/a b", "visible ASCII"),
+        ("https://s3.amazonaws.com/a|b", "RFC 3986"),
+    ):
+        with pytest.raises(InvalidArgumentError, match=expected):
+            S3.check(url)
+
+
 @pytest.mark.parametrize("url", NOT_ALLOWED.values(), ids=NOT_ALLOWED)
 def test_other_hosts_and_ports_are_refused(url: str) -> None:
     with pytest.raises(PermissionDeniedError) as raised:

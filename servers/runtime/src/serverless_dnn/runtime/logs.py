@@ -12,9 +12,17 @@ _FIELDS: list[Callable[[], Mapping[str, str]]] = []
 
 
 class JsonFormatter(logging.Formatter):
-    """One JSON object per line: ``severity``, ``message``, ``time``, ``logger``, and the fields in ``extra``."""
+    """One JSON object per line: ``severity``, ``message``, ``time``, ``logger``, and the fields in ``extra``.
+
+    Args:
+        names: Other names for some of these fields, where a platform has its own.
+    """
 
     _STANDARD: ClassVar[frozenset[str]] = frozenset(logging.makeLogRecord({}).__dict__) | {"message", "asctime"}
+
+    def __init__(self, names: Mapping[str, str] | None = None) -> None:
+        super().__init__()
+        self._names = names or {}
 
     def format(self, record: logging.LogRecord) -> str:
         """Format a record.
@@ -25,12 +33,13 @@ class JsonFormatter(logging.Formatter):
         Returns:
             A JSON object on one line.
         """
-        entry = {
+        entry: dict[str, object] = {
             "severity": record.levelname,
             "message": record.getMessage(),
             "time": datetime.fromtimestamp(record.created, UTC).isoformat(),
             "logger": record.name,
         }
+        entry = {self._names.get(name, name): value for name, value in entry.items()}
         entry.update({name: value for name, value in record.__dict__.items() if name not in self._STANDARD})
         for fields in _FIELDS:
             entry.update(fields())
@@ -48,12 +57,13 @@ def add_log_fields(fields: Callable[[], Mapping[str, str]]) -> None:
     _FIELDS.append(fields)
 
 
-def log_to_stderr(level: int = logging.INFO) -> None:
+def log_to_stderr(level: int = logging.INFO, *, names: Mapping[str, str] | None = None) -> None:
     """Send every log record of this process to stderr as JSON lines.
 
     Args:
         level: The least severe level to print.
+        names: Other names for some of the fields.
     """
     handler = logging.StreamHandler(sys.stderr)
-    handler.setFormatter(JsonFormatter())
+    handler.setFormatter(JsonFormatter(names))
     logging.basicConfig(level=level, handlers=[handler], force=True)

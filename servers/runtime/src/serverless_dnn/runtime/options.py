@@ -7,6 +7,7 @@ variables.
 
 import math
 import os
+import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, fields
 from pathlib import Path
@@ -17,6 +18,16 @@ from serverless_dnn.runtime.errors import InvalidArgumentError
 _OptionsT = TypeVar("_OptionsT")
 
 BOOLEANS = ("true", "false")
+
+# A name such as minio.example.com, *.example.com or minio:9000. A last label that starts with a digit would let IPv4
+# addresses in, in any of their spellings.
+_LABEL = "[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?"
+_HOST = rf"(?:\*\.(?:{_LABEL}\.)+|(?:{_LABEL}\.)*)(?![0-9]){_LABEL}(?::[1-9][0-9]{{0,4}})?"
+# RFC 1918, 6598 and 4193, loopback, and the well-known prefix of NAT64 (RFC 6052).
+_PRIVATE_NETWORKS = (
+    *("10.0.0.0/8", "100.64.0.0/10", "127.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16"),
+    *("::1/128", "64:ff9b::/96", "fc00::/7"),
+)
 
 
 @dataclass(frozen=True)
@@ -180,3 +191,34 @@ def folders(text: str) -> tuple[Path, ...]:
 def port_number(text: str) -> int:
     """Parses a port number; 0 means any free port."""
     return whole_number(0, 65_535)(text)
+
+
+def host_patterns(text: str) -> str:
+    """Parses a comma-separated list of host patterns, or ``none``; returns it normalised."""
+    names = _listed(text)
+    for name in set(names) - {"s3", "none"}:
+        if not re.fullmatch(_HOST, name) or int(name.partition(":")[2] or 1) > 65_535:
+            raise ValueError(f"expected none, or names such as s3, *.example.com or minio.internal:9000, got {name!r}")
+    if "none" in names and len(names) > 1:
+        raise ValueError(f"expected none, or host names, got both: {text!r}")
+    return ",".join(names) or "none"
+
+
+def private_networks(text: str) -> str:
+    """Parses a comma-separated list of private networks in CIDR notation; returns it normalised."""
+    # Only a few servers list networks; the others start without this module.
+    from ipaddress import ip_network
+
+    for name in _listed(text):
+        try:
+            network = ip_network(name)
+        except ValueError as error:
+            raise ValueError(f"expected networks such as 10.1.0.0/16, got {name!r}: {error}") from None
+        private = [ip_network(each) for each in _PRIVATE_NETWORKS]
+        if not any(network.version == each.version and network.subnet_of(each) for each in private):  # type: ignore[arg-type]
+            raise ValueError(f"expected parts of {', '.join(_PRIVATE_NETWORKS)}, got {name!r}")
+    return ",".join(_listed(text))
+
+
+def _listed(text: str) -> list[str]:
+    return [part for item in text.lower().split(",") if (part := item.strip())]

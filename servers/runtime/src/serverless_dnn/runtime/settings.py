@@ -2,7 +2,7 @@
 
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Literal, get_args
 
@@ -12,9 +12,11 @@ from serverless_dnn.runtime.options import (
     boolean,
     folders,
     from_values,
+    host_patterns,
     one_of,
     option,
     positive_seconds,
+    private_networks,
     seconds,
     values_from_environment,
     whole_number,
@@ -180,3 +182,66 @@ class GrpcSettings:
         """
         if (self.tls_certificate_file is None) != (self.tls_key_file is None):
             raise InvalidArgumentError("TLS needs both a certificate file and a key file, but only one was given")
+
+
+@dataclass(frozen=True)
+class TransferOptions:
+    """How request bodies are read from pre-signed URLs, and responses written to them.
+
+    Attributes:
+        hosts: Comma-separated patterns of the hosts that URLs may name: ``s3`` for Amazon S3's endpoints, ``HOST``,
+            ``*.DOMAIN`` (one label, as in certificates), each with ``:PORT`` if that is not 443; ``none`` turns
+            transfers off.
+        networks: Comma-separated private networks that these hosts may be in, in CIDR notation; ``None`` means that
+            they must have public addresses.
+        max_mib: The largest body, before and after decompression, in MiB.
+        timeout_s: How long one transfer may take as a whole, in seconds.
+    """
+
+    hosts: str = option(
+        "s3",
+        "Hosts that pre-signed URLs may name, comma-separated: s3 (Amazon S3's endpoints), HOST, *.DOMAIN, HOST:PORT; "
+        "or none.",
+        host_patterns,
+        name="transfer_hosts",
+    )
+    networks: str | None = option(
+        None,
+        "Private networks that these hosts may be in, in CIDR notation, comma-separated.",
+        private_networks,
+        name="transfer_networks",
+    )
+    max_mib: int = option(
+        256,
+        "The largest body behind a pre-signed URL, in MiB, within --max-body-mib.",
+        whole_number(1),
+        name="transfer_max_mib",
+    )
+    timeout_s: float = option(
+        30.0, "Timeout for the whole of a transfer, in seconds.", positive_seconds, name="transfer_timeout_s"
+    )
+
+    def __post_init__(self) -> None:
+        """Check the lists, which also code can give.
+
+        Raises:
+            InvalidArgumentError: A pattern or a network is malformed, or a network is not private.
+        """
+        try:
+            host_patterns(self.hosts)
+            private_networks(self.networks or "")
+        except ValueError as error:
+            raise InvalidArgumentError(f"hosts and networks of transfers: {error}") from None
+
+    def within(self, max_body_mib: int) -> "TransferOptions":
+        """These options, with no larger bodies than a server accepts otherwise.
+
+        Args:
+            max_body_mib: The server's largest body, in MiB.
+        """
+        return replace(self, max_mib=min(self.max_mib, max_body_mib))
+
+    @property
+    def max_bytes(self) -> int:
+        """The largest body, before and after decompression, in bytes."""
+        return self.max_mib * MIB

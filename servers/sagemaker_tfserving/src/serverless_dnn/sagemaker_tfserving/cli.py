@@ -13,7 +13,7 @@ from serverless_dnn.runtime.commands.ready_file import check_ready_file
 from serverless_dnn.runtime.listening import check_listening
 from serverless_dnn.runtime.logs import log_to_stderr
 from serverless_dnn.runtime.options import from_values
-from serverless_dnn.runtime.settings import EngineOptions, ServerSettings
+from serverless_dnn.runtime.settings import EngineOptions, ServerSettings, TransferOptions
 from serverless_dnn.runtime.timing import Instance
 from serverless_dnn.sagemaker_tfserving.options import SageMakerOptions, log_variables_without_meaning
 
@@ -48,7 +48,7 @@ def main() -> None:
     epilog="Example: sdnn-sagemaker serve --model-base-path models/mobilenet_v1 --port 8080",
     context_settings={"max_content_width": 120},
 )
-@settings_options(ServerSettings, EngineOptions, SageMakerOptions)
+@settings_options(ServerSettings, EngineOptions, TransferOptions, SageMakerOptions)
 def serve(**given: Any) -> None:
     """Serve /ping and /invocations; this is the command SageMaker runs."""
     instance = Instance()
@@ -64,4 +64,4 @@ def serve(**given: Any) -> None:
         _log.info("starting", extra={"port": options.port, **limits, "max_body_mib": settings.max_body_mib})
         from serverless_dnn.sagemaker_tfserving.serving import serve as serve_models
 
-        serve_models(settings, options, instance)
+        serve_models(settings, options, from_values(TransferOptions, given), instance)

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 from serverless_dnn.runtime.commands.ready_file import announce_ready
 from serverless_dnn.runtime.errors import InvalidArgumentError, UnavailableError
 from serverless_dnn.runtime.repository.configuration import ModelConfig, wanted_models
-from serverless_dnn.runtime.settings import ServerSettings
+from serverless_dnn.runtime.settings import ServerSettings, TransferOptions
 from serverless_dnn.runtime.timing import Instance
 from serverless_dnn.sagemaker_tfserving.models.backend import Backend, start_backend
 from serverless_dnn.sagemaker_tfserving.models.discovery import find_models
@@ -40,12 +40,13 @@ _STOP_S = 2.0
 _REFUSING_THREADS = 2
 
 
-def serve(settings: ServerSettings, options: SageMakerOptions, instance: Instance) -> None:
+def serve(settings: ServerSettings, options: SageMakerOptions, transfers: TransferOptions, instance: Instance) -> None:
     """Serve until SIGTERM or SIGINT.
 
     Args:
         settings: How to serve.
         options: The container's options.
+        transfers: Which pre-signed URLs may be read and written.
         instance: Identifies this process in every response.
 
     Raises:
@@ -54,7 +55,7 @@ def serve(settings: ServerSettings, options: SageMakerOptions, instance: Instanc
     stop = _Stop()
     with ExitStack() as running:
         try:
-            front, admission = _Start(settings, options, instance, running).start()
+            front, admission = _Start(settings, options, transfers, instance, running).start()
         except OSError as error:
             # A disk that is full or read-only, or too few file descriptors.
             raise UnavailableError(f"cannot start: {error}") from error
@@ -93,12 +94,14 @@ class _Start:
     Attributes:
         settings: How to serve.
         options: The container's options.
+        transfers: Which pre-signed URLs may be read and written.
         instance: Records the time spent.
         running: Stops at its end what is started.
     """
 
     settings: ServerSettings
     options: SageMakerOptions
+    transfers: TransferOptions
     instance: Instance
     running: ExitStack
 
@@ -167,6 +170,7 @@ class _Start:
         from serverless_dnn.runtime.http.rest_api import RestApi
         from serverless_dnn.runtime.http.rest_options import RestOptions
         from serverless_dnn.runtime.http.rest_server import RestServer
+        from serverless_dnn.runtime.http.transfers import Transfers
         from serverless_dnn.runtime.http.wsgi_app import make_app
         from serverless_dnn.runtime.inference.admission import Admission
         from serverless_dnn.runtime.memory_limit import memory_for_requests
@@ -175,7 +179,8 @@ class _Start:
 
         concurrency, max_body_bytes = self.options.concurrency, self.settings.max_body_bytes
         admission = Admission(concurrency=concurrency, memory_bytes=memory_for_requests(), max_bytes=max_body_bytes)
-        limits = RestOptions(max_body_bytes, self.options.request_timeout_s, INVOCATION_BODIES)
+        transfers = Transfers(self.transfers.within(self.settings.max_body_mib))
+        limits = RestOptions(max_body_bytes, self.options.request_timeout_s, INVOCATION_BODIES, transfers)
         reasons = [backend.why_away] if script is None else [backend.why_away, script.why_away]
 
         def why_away() -> str:

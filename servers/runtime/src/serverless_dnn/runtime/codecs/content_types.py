@@ -120,11 +120,11 @@ def is_text(content_type: str) -> bool:
         content_type: The media type, with or without parameters.
 
     Returns:
-        True for any ``text/...`` type as well.
+        True for any ``text/...`` type, and any kind of JSON, as well.
     """
     name = content_type.partition(";")[0].strip().lower()
     known = CONTENT_TYPES.get(name)
-    return name.startswith("text/") if known is None else known.is_text
+    return name.startswith(("text/", "application/json")) if known is None else known.is_text
 
 
 def sent_type(content_type: str) -> ContentType:

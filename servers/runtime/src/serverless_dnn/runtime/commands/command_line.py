@@ -9,7 +9,16 @@ from typing import Any, TypeVar
 import click
 
 from serverless_dnn.runtime.errors import ServingError
-from serverless_dnn.runtime.options import Option, folders, from_values, options_of, positive_seconds, seconds
+from serverless_dnn.runtime.options import (
+    Option,
+    folders,
+    from_values,
+    host_patterns,
+    options_of,
+    positive_seconds,
+    private_networks,
+    seconds,
+)
 from serverless_dnn.runtime.settings import EngineOptions, ServerSettings
 
 _CommandT = TypeVar("_CommandT", bound=Callable[..., Any])
@@ -20,6 +29,8 @@ _METAVARS: dict[Callable[[str], Any], str] = {
     seconds: "seconds",
     positive_seconds: "seconds",
     folders: "folders",
+    host_patterns: "hosts",
+    private_networks: "networks",
 }
 
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from http import HTTPStatus
 
 
 @dataclass(frozen=True)
@@ -43,3 +44,19 @@ class HttpReply:
     content_type: str
     body: bytes
     headers: Mapping[str, str] = field(default_factory=dict)
+
+
+def status_phrase(status: int) -> str:
+    """The words that follow a status in HTTP.
+
+    Args:
+        status: The status.
+
+    Returns:
+        For example ``Not Found``.
+    """
+    try:
+        return HTTPStatus(status).phrase
+    except ValueError:
+        # 499 is not a standard status: the client went away.
+        return "Client Closed Request"

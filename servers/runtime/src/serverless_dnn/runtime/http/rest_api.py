@@ -26,7 +26,8 @@ from serverless_dnn.runtime.http.bodies import inflate
 from serverless_dnn.runtime.http.messages import HttpReply, HttpRequest
 from serverless_dnn.runtime.http.predict import predict_over_http
 from serverless_dnn.runtime.http.rest_options import RestOptions
-from serverless_dnn.runtime.inference.admission import Admission
+from serverless_dnn.runtime.http.transfer_request import read_transfer_request
+from serverless_dnn.runtime.inference.admission import Admission, Place
 from serverless_dnn.runtime.inference.classify_regress import classify, regress
 from serverless_dnn.runtime.inference.servable import Servable, servable_spec
 from serverless_dnn.runtime.repository.model_info import model_status, signature_map
@@ -66,16 +67,17 @@ class RestApi:
         self._options = options
         self._observer = observer
 
-    def handle(self, request: HttpRequest) -> HttpReply:
+    def handle(self, request: HttpRequest, deadline: Deadline | None = None) -> HttpReply:
         """Route a request by its path and answer it.
 
         Args:
             request: The request.
+            deadline: How long its caller waits; by default the options say.
 
         Returns:
             The reply; errors are replies too.
         """
-        return self.answer(lambda timer: self._route(request, timer))
+        return self.answer(lambda timer: self._route(request, timer, deadline))
 
     def infer(self, request: HttpRequest, method: str, find_servable: Callable[[], Servable]) -> HttpReply:
         """Answer an inference request whose model is not named by its path.
@@ -88,7 +90,7 @@ class RestApi:
         Returns:
             The reply; errors are replies too.
         """
-        return self.answer(lambda timer: self._in_place(request, timer, method, find_servable))
+        return self.answer(lambda timer: self._in_place(request, timer, method, find_servable, None))
 
     def answer(self, work: Callable[[PhaseTimer], tuple[str, bytes]]) -> HttpReply:
         """Run the work of one request and turn its result or error into a reply with timing.
@@ -114,7 +116,7 @@ class RestApi:
             self._observer("REST", outcome, timer)
         return HttpReply(status, content_type, body, {"server-timing": self._instance.server_timing(timer)})
 
-    def _route(self, request: HttpRequest, timer: PhaseTimer) -> tuple[str, bytes]:
+    def _route(self, request: HttpRequest, timer: PhaseTimer, deadline: Deadline | None) -> tuple[str, bytes]:
         if not request.path.lower().startswith("/v1/"):
             raise NotFoundError(f"there is nothing at {request.path}: try /v1/models/NAME:predict")
         # TensorFlow Serving matches the path together with its query, so any query makes a request malformed.
@@ -124,7 +126,7 @@ class RestApi:
             method = match["method"].lower()
             timer.method = method.capitalize()
             named = _parts(match)
-            return self._in_place(request, timer, method, lambda: self._repository.get(**named))
+            return self._in_place(request, timer, method, lambda: self._repository.get(**named), deadline)
         if request.method == "GET" and (match := _METADATA.fullmatch(request.path)):
             return JSON_TYPE, self._describe(_parts(match), metadata=match["metadata"] is not None)
         if request.method == "GET" and request.path.rstrip("/").lower() == "/v1/models":
@@ -132,24 +134,50 @@ class RestApi:
         raise _malformed(request)
 
     def _in_place(
-        self, request: HttpRequest, timer: PhaseTimer, method: str, find: Callable[[], Servable]
+        self,
+        request: HttpRequest,
+        timer: PhaseTimer,
+        method: str,
+        find: Callable[[], Servable],
+        deadline: Deadline | None,
     ) -> tuple[str, bytes]:
         """Admit and run a prediction; failures count against its model once that is found."""
-        deadline = Deadline.after(self._options.timeout_s)
+        deadline = deadline or Deadline.after(self._options.timeout_s)
         with self._admission.admit(len(request.body)) as place:
             servable = find()
             timer.model = servable.model_name
-            if method == "predict":
-                return predict_over_http(request, servable, timer, place, self._options, deadline)
-            with timer.phase("decode"):
-                body = self._options.bodies.examples(
-                    request, inflate(request, self._options.max_body_bytes, place.budget)
-                )
-                name, given = decode_examples_json(body, place.budget)
-                signature = find_rest_signature(servable.signatures, name)
-            if method == "classify":
-                return JSON_TYPE, encode_classifications_json(classify(servable, signature, given, timer, deadline))
-            return JSON_TYPE, encode_regressions_json(regress(servable, signature, given, timer, deadline))
+            urls = None if self._options.transfers is None else read_transfer_request(request.body)
+            if self._options.transfers is None or urls is None:
+                return self._run(request, servable, method, timer, place, deadline)
+            from serverless_dnn.runtime.http.transfers import fetch_inputs
+
+            with timer.phase("download"):
+                request = fetch_inputs(request, urls, self._options.transfers, deadline, place.budget)
+            content_type, body = self._run(request, servable, method, timer, place, deadline)
+            if urls.outputs_url is None:
+                return content_type, body
+            with timer.phase("upload"):
+                self._options.transfers.upload(urls.outputs_url, content_type, body, deadline)
+            return JSON_TYPE, _print({"uploaded": {"content_type": content_type, "bytes": len(body)}})
+
+    def _run(
+        self,
+        request: HttpRequest,
+        servable: Servable,
+        method: str,
+        timer: PhaseTimer,
+        place: Place,
+        deadline: Deadline,
+    ) -> tuple[str, bytes]:
+        if method == "predict":
+            return predict_over_http(request, servable, timer, place, self._options, deadline)
+        with timer.phase("decode"):
+            body = inflate(request, self._options.max_body_bytes, place.budget)
+            name, given = decode_examples_json(self._options.bodies.examples(request, body), place.budget)
+            signature = find_rest_signature(servable.signatures, name)
+        if method == "classify":
+            return JSON_TYPE, encode_classifications_json(classify(servable, signature, given, timer, deadline))
+        return JSON_TYPE, encode_regressions_json(regress(servable, signature, given, timer, deadline))
 
     def _describe(self, parts: Mapping[str, Any], *, metadata: bool) -> bytes:
         if not metadata:

@@ -3,11 +3,10 @@
 import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
-from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
 
 from serverless_dnn.runtime.codecs.content_types import JSON_TYPE
-from serverless_dnn.runtime.http.messages import HttpReply, HttpRequest
+from serverless_dnn.runtime.http.messages import HttpReply, HttpRequest, status_phrase
 from serverless_dnn.runtime.http.rest_api import RestApi, error_body
 
 if TYPE_CHECKING:
@@ -37,7 +36,7 @@ def make_app(handle: Callable[[HttpRequest], HttpReply]) -> "WSGIApplication":
         # A reply without a body, such as a probe's, has no type.
         content_type = {"Content-Type": reply.content_type} if reply.content_type else {}
         headers = {**content_type, "Content-Length": str(len(reply.body)), **reply.headers}
-        start_response(f"{reply.status} {_phrase(reply.status)}", list(headers.items()))
+        start_response(f"{reply.status} {status_phrase(reply.status)}", list(headers.items()))
         # A response to HEAD has the headers of the one to GET, and no body.
         return [] if environ["REQUEST_METHOD"] == "HEAD" else [reply.body]
 
@@ -86,11 +85,3 @@ def _preflight(request: HttpRequest) -> HttpReply:
     if origin.startswith(("http://", "https://")):
         return HttpReply(200, JSON_TYPE, b"")
     return HttpReply(400, JSON_TYPE, error_body(f"OPTIONS needs an http or https Origin, got {origin!r}"))
-
-
-def _phrase(status: int) -> str:
-    try:
-        return HTTPStatus(status).phrase
-    except ValueError:
-        # 499 is not a standard status: the client went away.
-        return "Client Closed Request"
