@@ -1,10 +1,8 @@
 """Storage that is hostile, slow or broken ends a transfer with a clear error, in time, and no signature leaves the server."""
 
 import gzip
-import http.server
 import logging
 import socket
-import ssl
 import threading
 import traceback
 from collections.abc import Callable, Iterator
@@ -14,6 +12,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from https_storage import QUERY, SECRET, Answer, Storage, StorageHandler, serving
 
 from serverless_dnn.protos.budget import DecodeBudget
 from serverless_dnn.runtime.codecs.npy import decode_npy, encode_npy
@@ -36,94 +35,15 @@ from serverless_dnn.runtime.http.transfers import Transfers, fetch_inputs
 from serverless_dnn.runtime.inference.admission import Admission
 from serverless_dnn.runtime.settings import TransferOptions
 
-SECRET = "c0ffee5ec4e7"
-QUERY = f"X-Amz-Expires=900&X-Amz-Signature={SECRET}"
 PUBLIC = "52.216.8.1"
 BUDGET = DecodeBudget(1 << 30)
-Answer = Callable[["_Handler"], None]
-
-
-class _Handler(http.server.BaseHTTPRequestHandler):
-    protocol_version = "HTTP/1.1"
-    server: "_Storage"
-
-    def handle_one_request(self) -> None:
-        with suppress(OSError):
-            super().handle_one_request()
-
-    def _answer(self) -> None:
-        self.close_connection = True
-        self.server.seen.append((self.command, self.path, dict(self.headers)))
-        self.server.answer(self)
-
-    do_GET = do_PUT = _answer  # noqa: N815 - the names that http.server calls
-
-    def log_message(self, *args: object) -> None:
-        """Nothing: the tests look at what was seen."""
-
-    def reply(self, status: int, body: bytes = b"", **headers: str) -> None:
-        self.send_response(status)
-        named = {name.replace("_", "-"): value for name, value in headers.items()}
-        for name, value in ({"Content-Length": str(len(body))} | named).items():
-            self.send_header(name, value)
-        self.end_headers()
-        self.wfile.write(body)
-
-
-class _Storage(http.server.ThreadingHTTPServer):
-    """An HTTPS server on loopback whose answers a test decides."""
-
-    daemon_threads = True
-    request_queue_size = 64
-
-    def __init__(self, certificate: Path) -> None:
-        super().__init__(("127.0.0.1", 0), _Handler)
-        tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-        tls.load_cert_chain(certificate)
-        self.socket = tls.wrap_socket(self.socket, server_side=True, do_handshake_on_connect=False)
-        self.answer: Answer = lambda handler: handler.reply(200, b"stored")
-        self.seen: list[tuple[str, str, dict[str, str]]] = []
-        self.connected = 0
-        self.stopped = threading.Event()
-
-    def verify_request(self, *args: Any) -> bool:
-        self.connected += 1
-        return True
-
-    def handle_error(self, *args: Any) -> None:
-        """Nothing: clients that give up are what is tested."""
-
-    def url(self, path: str = "/bucket/key", host: str = "localhost") -> str:
-        return f"https://{host}:{self.server_port}{path}?{QUERY}"
-
-
-@contextmanager
-def _serving(certificate: Path) -> Iterator[_Storage]:
-    with _Storage(certificate) as server:
-        thread = threading.Thread(target=server.serve_forever, args=(0.01,))
-        thread.start()
-        try:
-            yield server
-        finally:
-            server.stopped.set()
-            server.shutdown()
-            thread.join()
-
-
-@pytest.fixture(scope="module")
-def certificate(make_key: Callable[[], Any], tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A private key and its certificate for localhost, in one file."""
-    key = make_key()
-    path = tmp_path_factory.mktemp("tls") / "localhost.pem"
-    path.write_bytes(key.private_pem + key.certificate_pem)
-    return path
 
 
 @pytest.fixture
-def storage(certificate: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[_Storage]:
+def storage(certificate: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Storage]:
     """Storage whose certificate is trusted."""
     monkeypatch.setenv("SSL_CERT_FILE", str(certificate))
-    with _serving(certificate) as server:
+    with serving(certificate) as server:
         yield server
 
 
@@ -133,7 +53,7 @@ def _transfers(port: int, **options: Any) -> Transfers:
     return Transfers(TransferOptions(**(allowed | options)), **network)
 
 
-def _download(storage: _Storage, deadline: Deadline = FOREVER, **options: Any) -> bytes:
+def _download(storage: Storage, deadline: Deadline = FOREVER, **options: Any) -> bytes:
     return _transfers(storage.server_port, **options).download(storage.url(), deadline, BUDGET).body
 
 
@@ -153,7 +73,7 @@ def _raises(kind: type[ServingError], match: str, caplog: pytest.LogCaptureFixtu
     assert SECRET not in caplog.text
 
 
-def test_an_object_is_read(storage: _Storage, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_object_is_read(storage: Storage, monkeypatch: pytest.MonkeyPatch) -> None:
     for name in ("HTTPS_PROXY", "https_proxy", "ALL_PROXY"):
         monkeypatch.setenv(name, "http://127.0.0.1:9")
     body = np.random.default_rng(0).bytes(3_000_001)
@@ -170,11 +90,11 @@ def test_an_object_is_read(storage: _Storage, monkeypatch: pytest.MonkeyPatch) -
     assert headers["Accept-Encoding"] == "identity"
 
 
-def test_an_object_is_written(storage: _Storage) -> None:
+def test_an_object_is_written(storage: Storage) -> None:
     sent = np.random.default_rng(0).bytes(3_000_001)
     received = []
 
-    def answer(handler: _Handler) -> None:
+    def answer(handler: StorageHandler) -> None:
         received.append(handler.rfile.read(int(handler.headers["Content-Length"])))
         handler.reply(200)
 
@@ -188,7 +108,7 @@ def test_an_object_is_written(storage: _Storage) -> None:
 
 
 @pytest.mark.parametrize("status", [200, 201, 204])
-def test_an_empty_object_is_written(storage: _Storage, status: int) -> None:
+def test_an_empty_object_is_written(storage: Storage, status: int) -> None:
     storage.answer = lambda handler: handler.reply(status)
 
     _transfers(storage.server_port).upload(storage.url(), "application/x-npy", b"", FOREVER)
@@ -196,7 +116,7 @@ def test_an_empty_object_is_written(storage: _Storage, status: int) -> None:
     assert storage.seen[0][2]["Content-Length"] == "0"
 
 
-def test_a_request_gets_the_body_behind_its_url(storage: _Storage) -> None:
+def test_a_request_gets_the_body_behind_its_url(storage: Storage) -> None:
     array = np.arange(12, dtype=np.float32).reshape(3, 4)
     body = gzip.compress(bytes(encode_npy(array)))
     storage.answer = lambda handler: handler.reply(
@@ -219,18 +139,18 @@ def test_a_request_gets_the_body_behind_its_url(storage: _Storage) -> None:
     assert decode_npy(inflate(found, transfers.max_bytes, BUDGET)).tolist() == array.tolist()
 
 
-def test_an_object_without_a_type_replaces_the_requests_type(storage: _Storage) -> None:
+def test_an_object_without_a_type_replaces_the_requests_type(storage: Storage) -> None:
     headers = {"content-type": "application/x-npy", "content-encoding": "identity"}
     request = HttpRequest("POST", "/", "", headers, b"{}")
 
     found = fetch_inputs(request, TransferRequest(storage.url()), _transfers(storage.server_port), FOREVER, BUDGET)
 
-    assert found.headers == {}
+    assert found.headers == {"content-type": "application/json"}
     assert found.body == b"stored"
 
 
 def test_nothing_is_read_if_the_response_could_not_be_written(
-    storage: _Storage, caplog: pytest.LogCaptureFixture
+    storage: Storage, caplog: pytest.LogCaptureFixture
 ) -> None:
     urls = TransferRequest(storage.url(), storage.url(host="storage.evil.test"))
 
@@ -239,7 +159,7 @@ def test_nothing_is_read_if_the_response_could_not_be_written(
     assert storage.connected == 0
 
 
-def test_transfers_can_be_turned_off(storage: _Storage) -> None:
+def test_transfers_can_be_turned_off(storage: Storage) -> None:
     transfers = Transfers(TransferOptions(hosts="none"))
 
     for call in (
@@ -253,7 +173,7 @@ def test_transfers_can_be_turned_off(storage: _Storage) -> None:
 
 
 @pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
-def test_redirects_are_not_followed(storage: _Storage, status: int, caplog: pytest.LogCaptureFixture) -> None:
+def test_redirects_are_not_followed(storage: Storage, status: int, caplog: pytest.LogCaptureFixture) -> None:
     storage.answer = lambda handler: handler.reply(status, Location=storage.url("/elsewhere"))
     transfers = _transfers(storage.server_port)
 
@@ -281,7 +201,7 @@ def test_redirects_are_not_followed(storage: _Storage, status: int, caplog: pyte
     ],
 )
 def test_errors_of_storage(
-    storage: _Storage, status: int, code: str, kind: type[ServingError], match: str, caplog: pytest.LogCaptureFixture
+    storage: Storage, status: int, code: str, kind: type[ServingError], match: str, caplog: pytest.LogCaptureFixture
 ) -> None:
     # As S3 does, the answer repeats what was signed.
     body = f"<Error><Code>{code}</Code><StringToSign>{QUERY}</StringToSign></Error>".encode()
@@ -295,7 +215,7 @@ def test_errors_of_storage(
         transfers.upload(storage.url(), "application/json", b"{}", FOREVER)
 
 
-def test_an_upload_refused_before_its_end_says_why(storage: _Storage, caplog: pytest.LogCaptureFixture) -> None:
+def test_an_upload_refused_before_its_end_says_why(storage: Storage, caplog: pytest.LogCaptureFixture) -> None:
     # Storage that does not read on closes its side, while much of the body is still to be sent.
     storage.answer = lambda handler: handler.reply(403, b"<Code>AccessDenied</Code>", Connection="close")
 
@@ -303,8 +223,8 @@ def test_an_upload_refused_before_its_end_says_why(storage: _Storage, caplog: py
         _transfers(storage.server_port).upload(storage.url(), "application/json", bytes(1 << 20), FOREVER)
 
 
-def test_a_body_over_the_limit_is_not_read(storage: _Storage, caplog: pytest.LogCaptureFixture) -> None:
-    def answer(handler: _Handler) -> None:
+def test_a_body_over_the_limit_is_not_read(storage: Storage, caplog: pytest.LogCaptureFixture) -> None:
+    def answer(handler: StorageHandler) -> None:
         handler.send_response(200)
         handler.send_header("Content-Length", str((1 << 20) + 1))
         handler.end_headers()
@@ -315,13 +235,13 @@ def test_a_body_over_the_limit_is_not_read(storage: _Storage, caplog: pytest.Log
         _download(storage, max_mib=1)
 
 
-def test_a_body_at_the_limit_is_read(storage: _Storage) -> None:
+def test_a_body_at_the_limit_is_read(storage: Storage) -> None:
     storage.answer = lambda handler: handler.reply(200, bytes(1 << 20))
 
     assert len(_download(storage, max_mib=1)) == 1 << 20
 
 
-def _in_chunks(handler: _Handler, *chunks: bytes, end: bool = True) -> None:
+def _in_chunks(handler: StorageHandler, *chunks: bytes, end: bool = True) -> None:
     handler.send_response(200)
     handler.send_header("Transfer-Encoding", "chunked")
     handler.end_headers()
@@ -331,11 +251,11 @@ def _in_chunks(handler: _Handler, *chunks: bytes, end: bool = True) -> None:
         handler.wfile.write(b"0\r\n\r\n")
 
 
-def test_a_body_of_unknown_length_is_read_up_to_the_limit(storage: _Storage, caplog: pytest.LogCaptureFixture) -> None:
+def test_a_body_of_unknown_length_is_read_up_to_the_limit(storage: Storage, caplog: pytest.LogCaptureFixture) -> None:
     storage.answer = lambda handler: _in_chunks(handler, b"abc", bytes(100_000), b"def")
     assert _download(storage, max_mib=1) == b"abc" + bytes(100_000) + b"def"
 
-    def endless(handler: _Handler) -> None:
+    def endless(handler: StorageHandler) -> None:
         _in_chunks(handler, end=False)
         while not storage.stopped.is_set():
             handler.wfile.write(b"10000\r\n" + bytes(1 << 16) + b"\r\n")
@@ -345,7 +265,7 @@ def test_a_body_of_unknown_length_is_read_up_to_the_limit(storage: _Storage, cap
         _download(storage, max_mib=1)
 
 
-def test_a_gzip_bomb_stops_at_the_limit(storage: _Storage) -> None:
+def test_a_gzip_bomb_stops_at_the_limit(storage: Storage) -> None:
     body = gzip.compress(bytes(64 << 20))
     storage.answer = lambda handler: handler.reply(200, body, Content_Encoding="gzip")
     transfers = _transfers(storage.server_port, max_mib=1)
@@ -356,7 +276,7 @@ def test_a_gzip_bomb_stops_at_the_limit(storage: _Storage) -> None:
         inflate(request, transfers.max_bytes, BUDGET)
 
 
-def test_a_body_takes_memory_of_the_server(storage: _Storage) -> None:
+def test_a_body_takes_memory_of_the_server(storage: Storage) -> None:
     storage.answer = lambda handler: handler.reply(200, bytes(2 << 20))
     admission = Admission(memory_bytes=1 << 20, max_bytes=1 << 30)
 
@@ -364,7 +284,7 @@ def test_a_body_takes_memory_of_the_server(storage: _Storage) -> None:
         _transfers(storage.server_port).download(storage.url(), FOREVER, place.budget)
 
 
-def _drip(handler: _Handler, text: bytes) -> None:
+def _drip(handler: StorageHandler, text: bytes) -> None:
     """A byte now and then: no single read takes long, but together they take half a minute, and then succeed."""
     for place in range(len(text)):
         handler.wfile.write(text[place : place + 1])
@@ -373,30 +293,30 @@ def _drip(handler: _Handler, text: bytes) -> None:
             return
 
 
-def _drip_headers(handler: _Handler) -> None:
+def _drip_headers(handler: StorageHandler) -> None:
     _drip(handler, b"HTTP/1.1 200 OK\r\nX-Padding: " + b"x" * 200 + b"\r\nContent-Length: 0\r\n\r\n")
 
 
-def _drip_continues(handler: _Handler) -> None:
+def _drip_continues(handler: StorageHandler) -> None:
     _drip(handler, b"HTTP/1.1 100 Continue\r\n\r\n" * 10 + b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n")
 
 
-def _drip_body(handler: _Handler) -> None:
+def _drip_body(handler: StorageHandler) -> None:
     handler.wfile.write(b"HTTP/1.1 200 OK\r\nContent-Length: 300\r\n\r\n")
     _drip(handler, b"x" * 300)
 
 
-def _drip_chunks(handler: _Handler) -> None:
+def _drip_chunks(handler: StorageHandler) -> None:
     _in_chunks(handler, end=False)
     _drip(handler, b"1\r\nx\r\n" * 60 + b"0\r\n\r\n")
 
 
-def _drip_error(handler: _Handler) -> None:
+def _drip_error(handler: StorageHandler) -> None:
     handler.wfile.write(b"HTTP/1.1 403 Forbidden\r\nContent-Length: 300\r\n\r\n")
     _drip(handler, b"x" * 300)
 
 
-def _answer_late(handler: _Handler) -> None:
+def _answer_late(handler: StorageHandler) -> None:
     if not handler.server.stopped.wait(30):
         handler.reply(200)
 
@@ -404,7 +324,7 @@ def _answer_late(handler: _Handler) -> None:
 @pytest.mark.parametrize(
     "answer", [_drip_headers, _drip_continues, _drip_body, _drip_chunks, _drip_error, _answer_late]
 )
-def test_slow_storage_is_cut_off(storage: _Storage, answer: Answer, caplog: pytest.LogCaptureFixture) -> None:
+def test_slow_storage_is_cut_off(storage: Storage, answer: Answer, caplog: pytest.LogCaptureFixture) -> None:
     storage.answer = answer
 
     with _raises(DeadlineExceededError, r"the download from .* took longer than the 0\.5 s that this server", caplog):
@@ -413,8 +333,8 @@ def test_slow_storage_is_cut_off(storage: _Storage, answer: Answer, caplog: pyte
         _download(storage, Deadline.after(0.5))
 
 
-def test_storage_that_does_not_take_what_is_sent(storage: _Storage, caplog: pytest.LogCaptureFixture) -> None:
-    def answer(handler: _Handler) -> None:
+def test_storage_that_does_not_take_what_is_sent(storage: Storage, caplog: pytest.LogCaptureFixture) -> None:
+    def answer(handler: StorageHandler) -> None:
         while not storage.stopped.wait(0.05):
             handler.rfile.read(1000)
 
@@ -425,7 +345,7 @@ def test_storage_that_does_not_take_what_is_sent(storage: _Storage, caplog: pyte
         )
 
 
-def test_a_name_that_takes_long_to_resolve(storage: _Storage, caplog: pytest.LogCaptureFixture) -> None:
+def test_a_name_that_takes_long_to_resolve(storage: Storage, caplog: pytest.LogCaptureFixture) -> None:
     resolved = []
 
     def resolve(host: str, port: int) -> list[str]:
@@ -440,7 +360,7 @@ def test_a_name_that_takes_long_to_resolve(storage: _Storage, caplog: pytest.Log
     assert storage.connected == 0
 
 
-def test_nothing_is_begun_after_the_deadline(storage: _Storage, caplog: pytest.LogCaptureFixture) -> None:
+def test_nothing_is_begun_after_the_deadline(storage: Storage, caplog: pytest.LogCaptureFixture) -> None:
     with _raises(DeadlineExceededError, "the deadline passed during the download", caplog):
         _download(storage, Deadline.after(0))
     gone = Deadline.after(60)
@@ -450,10 +370,10 @@ def test_nothing_is_begun_after_the_deadline(storage: _Storage, caplog: pytest.L
     assert storage.connected == 0
 
 
-def test_a_caller_that_goes_away_ends_its_download(storage: _Storage, caplog: pytest.LogCaptureFixture) -> None:
+def test_a_caller_that_goes_away_ends_its_download(storage: Storage, caplog: pytest.LogCaptureFixture) -> None:
     deadline = Deadline.after(60)
 
-    def answer(handler: _Handler) -> None:
+    def answer(handler: StorageHandler) -> None:
         handler.wfile.write(b"HTTP/1.1 200 OK\r\nContent-Length: 300\r\n\r\n")
         deadline.cancel()
         _drip(handler, b"x" * 300)
@@ -463,7 +383,7 @@ def test_a_caller_that_goes_away_ends_its_download(storage: _Storage, caplog: py
         _download(storage, deadline)
 
 
-def test_a_name_is_resolved_once_and_its_peer_is_checked(storage: _Storage, caplog: pytest.LogCaptureFixture) -> None:
+def test_a_name_is_resolved_once_and_its_peer_is_checked(storage: Storage, caplog: pytest.LogCaptureFixture) -> None:
     # The name is public when it is checked, and this machine's own when it is connected to.
     asked: list[str] = []
     dialled: list[str] = []
@@ -493,7 +413,7 @@ def test_a_name_is_resolved_once_and_its_peer_is_checked(storage: _Storage, capl
     ],
 )  # fmt: skip
 def test_a_name_with_a_refused_address_is_not_connected_to(
-    storage: _Storage, addresses: list[str], caplog: pytest.LogCaptureFixture
+    storage: Storage, addresses: list[str], caplog: pytest.LogCaptureFixture
 ) -> None:
     dialled = []
 
@@ -506,7 +426,7 @@ def test_a_name_with_a_refused_address_is_not_connected_to(
     assert dialled == []
 
 
-def test_metadata_is_refused_whatever_is_listed(storage: _Storage, caplog: pytest.LogCaptureFixture) -> None:
+def test_metadata_is_refused_whatever_is_listed(storage: Storage, caplog: pytest.LogCaptureFixture) -> None:
     for address in ("169.254.169.254", "fd00:ec2::254", "100.100.100.200", "64:ff9b::a9fe:a9fe"):
         with _raises(PermissionDeniedError, "metadata", caplog):
             _download(
@@ -517,7 +437,7 @@ def test_metadata_is_refused_whatever_is_listed(storage: _Storage, caplog: pytes
     assert storage.connected == 0
 
 
-def test_the_next_address_is_tried(storage: _Storage) -> None:
+def test_the_next_address_is_tried(storage: Storage) -> None:
     with closing(socket.create_server(("127.0.0.2", 0))) as taken:
         pass
     assert taken.fileno() == -1
@@ -525,7 +445,7 @@ def test_the_next_address_is_tried(storage: _Storage) -> None:
     assert _download(storage, resolve=lambda host, port: ["127.0.0.2", "127.0.0.1"]) == b"stored"
 
 
-def test_storage_that_is_not_there(storage: _Storage, caplog: pytest.LogCaptureFixture) -> None:
+def test_storage_that_is_not_there(storage: Storage, caplog: pytest.LogCaptureFixture) -> None:
     def unknown(host: str, port: int) -> list[str]:
         raise socket.gaierror(socket.EAI_NONAME, "Name or service not known")
 
@@ -537,7 +457,7 @@ def test_storage_that_is_not_there(storage: _Storage, caplog: pytest.LogCaptureF
         _download(storage, resolve=lambda host, port: ["127.0.0.3"])
 
 
-def test_a_certificate_of_another_name_is_refused(storage: _Storage, caplog: pytest.LogCaptureFixture) -> None:
+def test_a_certificate_of_another_name_is_refused(storage: Storage, caplog: pytest.LogCaptureFixture) -> None:
     url = storage.url(host="storage.example.com")
     transfers = _transfers(storage.server_port, resolve=lambda host, port: ["127.0.0.1"])
 
@@ -549,13 +469,13 @@ def test_a_certificate_of_another_name_is_refused(storage: _Storage, caplog: pyt
 
 
 def test_a_certificate_that_nobody_vouches_for_is_refused(
-    storage: _Storage, make_key: Callable[[], Any], tmp_path: Path, caplog: pytest.LogCaptureFixture
+    storage: Storage, make_key: Callable[[], Any], tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     key = make_key()
     path = tmp_path / "other.pem"
     path.write_bytes(key.private_pem + key.certificate_pem)
 
-    with _serving(path) as other, _raises(PermissionDeniedError, "localhost did not prove .*SSL_CERT_FILE", caplog):
+    with serving(path) as other, _raises(PermissionDeniedError, "localhost did not prove .*SSL_CERT_FILE", caplog):
         _download(other)
     assert other.seen == []
 
@@ -574,17 +494,17 @@ def test_a_certificate_that_nobody_vouches_for_is_refused(
         b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n-5\r\nabcdefgh", b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n" + b"f" * 70_000,
     ],
 )  # fmt: skip
-def test_what_is_no_http_or_is_cut_short(storage: _Storage, sent: bytes, caplog: pytest.LogCaptureFixture) -> None:
+def test_what_is_no_http_or_is_cut_short(storage: Storage, sent: bytes, caplog: pytest.LogCaptureFixture) -> None:
     storage.answer = lambda handler: handler.wfile.write(sent) and None
 
     with _raises(UnavailableError, "the download from https://localhost:[0-9]+/bucket/key failed", caplog):
         _download(storage)
 
 
-def _write_and_end(storage: _Storage, sent: bytes) -> None:
+def _write_and_end(storage: Storage, sent: bytes) -> None:
     """Send all of this, and the mark with which TLS ends."""
 
-    def answer(handler: _Handler) -> None:
+    def answer(handler: StorageHandler) -> None:
         handler.wfile.write(sent)
         with suppress(OSError):
             handler.connection.unwrap()  # type: ignore[attr-defined]
@@ -592,13 +512,13 @@ def _write_and_end(storage: _Storage, sent: bytes) -> None:
     storage.answer = answer
 
 
-def test_a_body_that_ends_with_its_connection_is_read_if_the_end_is_marked(storage: _Storage) -> None:
+def test_a_body_that_ends_with_its_connection_is_read_if_the_end_is_marked(storage: Storage) -> None:
     _write_and_end(storage, b"HTTP/1.1 200 OK\r\n\r\nwhole")
 
     assert _download(storage) == b"whole"
 
 
-def test_a_marked_end_does_not_make_a_short_body_whole(storage: _Storage, caplog: pytest.LogCaptureFixture) -> None:
+def test_a_marked_end_does_not_make_a_short_body_whole(storage: Storage, caplog: pytest.LogCaptureFixture) -> None:
     _write_and_end(storage, b"HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\nshort")
     with _raises(UnavailableError, "/bucket/key ended after 5 of 10 bytes", caplog):
         _download(storage)
@@ -639,8 +559,8 @@ def test_a_handshake_that_never_ends(caplog: pytest.LogCaptureFixture) -> None:
         _transfers(port, timeout_s=0.5).download(f"https://localhost:{port}/bucket/key?{QUERY}", FOREVER, BUDGET)
 
 
-def test_transfers_of_many_threads(storage: _Storage) -> None:
-    def answer(handler: _Handler) -> None:
+def test_transfers_of_many_threads(storage: Storage) -> None:
+    def answer(handler: StorageHandler) -> None:
         handler.reply(200, handler.path.partition("?")[0].encode() * 10_000)
 
     storage.answer = answer
@@ -659,10 +579,10 @@ def test_transfers_of_many_threads(storage: _Storage) -> None:
     assert found == {f"/b/{number}": f"/b/{number}".encode() * 10_000 for number in range(16)}
 
 
-def test_no_connection_stays_open(storage: _Storage) -> None:
+def test_no_connection_stays_open(storage: Storage) -> None:
     closed = threading.Event()
 
-    def answer(handler: _Handler) -> None:
+    def answer(handler: StorageHandler) -> None:
         handler.connection.settimeout(60)
         try:
             # A connection that storage will close belongs to the answer alone.

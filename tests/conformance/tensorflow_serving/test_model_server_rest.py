@@ -95,6 +95,46 @@ def test_the_answer_has_the_type_that_weighs_most(
 
 def _exchange(served: Any, sent: bytes) -> bytes:
     """Send bytes and read until the server closes the connection."""
+    host, _, port = served.rest.removeprefix("http://").partition(":")
+    with socket.create_connection((host, int(port)), 30) as connection:
+        connection.sendall(sent)
+        received = b""
+        while piece := connection.recv(1 << 16):
+            received += piece
+    return received
+
+
+@pytest.mark.parametrize(
+    "path", ["/v1/models/half_plus_two", "/v1/models/half_plus_two/metadata", "/v1/models/nope", "/nope", PREDICT]
+)
+def test_head_has_the_head_of_get_and_no_content(path: str, served: Any, http: urllib3.PoolManager) -> None:
+    get = http.request("GET", served.rest + path)
+    received = _exchange(
+        served,
+        f"HEAD {path} HTTP/1.1\r\nHost: x\r\n\r\nGET {path} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n".encode(),
+    )
+
+    head, _, rest_of_it = received.partition(b"\r\n\r\n")
+    assert head.startswith(f"HTTP/1.1 {get.status} ".encode())
+    assert f"content-length: {len(get.data)}".encode() in head.lower()
+    # The next bytes on the connection are the next answer's.
+    assert rest_of_it.startswith(f"HTTP/1.1 {get.status} ".encode())
+    assert rest_of_it.partition(b"\r\n\r\n")[2] == get.data.replace(b"GET", b"GET")
+
+
+@pytest.mark.parametrize("authority", ["http://example.org", "HTTP://example.org:8501", "https://u@[::1]:1"])
+def test_a_target_in_absolute_form_is_routed_by_its_path(authority: str, served: Any) -> None:
+    body = b'{"instances": [1.0]}'
+    head = f"POST {authority}{PREDICT} HTTP/1.1\r\nHost: x\r\nConnection: close\r\nContent-Length: {len(body)}\r\n\r\n"
+
+    received = _exchange(served, head.encode() + body)
+
+    assert received.startswith(b"HTTP/1.1 200 ")
+    assert received.endswith(b'{"predictions":[2.5]}')
+
+
+@pytest.mark.parametrize("header", [b"a\x7fb", b"a\x00b", b"a\rb"])
+def test_what_is_not_http_is_answered(header: bytes, served: Any) -> None:
     received = _exchange(served, b"GET /v1/models/x HTTP/1.1\r\nHost: x\r\nX-Odd: " + header + b"\r\n\r\n")
 
     assert received.startswith(b"HTTP/1.0 400 Bad Request\r\n")

@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from serverless_dnn.protos.budget import DecodeBudget
+from serverless_dnn.runtime.codecs.content_types import JSON_TYPE, NPY_TYPE
 from serverless_dnn.runtime.deadline import Deadline
 from serverless_dnn.runtime.errors import InvalidArgumentError, PayloadTooLargeError, ServingError, UnavailableError
 from serverless_dnn.runtime.http.messages import HttpRequest
@@ -25,6 +26,9 @@ _PIECE_BYTES = 1 << 18
 # Only its code is repeated: other elements of it hold what was signed.
 _ERROR_BYTES = 4096
 _ERROR_CODE = rb"<Code>([A-Za-z]{1,64})</Code>"
+# What objects have that were stored without a type.
+_UNTOLD_TYPES = ("", "binary/octet-stream", "application/octet-stream")
+_NPY_MAGIC = b"\x93NUMPY"
 # Of the downloaded body; those of the request described the URLs.
 _REPLACED = ("content-type", "content-encoding", "content-length")
 
@@ -205,9 +209,17 @@ def fetch_inputs(
         transfers.check(urls.outputs_url)
     found = transfers.download(urls.inputs_url, deadline, budget)
     headers = {name: value for name, value in request.headers.items() if name not in _REPLACED}
-    described = {"content-type": found.content_type, "content-encoding": found.content_encoding}
-    headers |= {name: value for name, value in described.items() if value}
+    headers["content-type"] = _content_type(found)
+    if found.content_encoding:
+        headers["content-encoding"] = found.content_encoding
     return replace(request, headers=headers, body=found.body)
+
+
+def _content_type(found: Downloaded) -> str:
+    """What the object is: what storage was told, or what its first bytes say where it was told nothing."""
+    if found.content_type not in _UNTOLD_TYPES:
+        return found.content_type
+    return NPY_TYPE if found.body.startswith(_NPY_MAGIC) else JSON_TYPE
 
 
 def _read_body(response: "HTTPResponse", what: str, max_bytes: int, budget: DecodeBudget) -> bytes:

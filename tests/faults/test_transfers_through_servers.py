@@ -1,0 +1,130 @@
+"""Tensors too large for a platform go through storage: the servers read and write pre-signed URLs."""
+
+import io
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import urllib3
+from https_storage import SECRET, Storage, StorageHandler, serving
+
+ROWS = 1_000_000
+_CALL_HANDLER = """
+import json, sys
+from serverless_dnn.lambda_rest.handler import handler
+
+print("ANSWER", json.dumps(handler(json.loads(sys.argv[1]), None)))
+"""
+
+
+@pytest.fixture
+def objects(certificate: Path) -> Iterator[tuple[Storage, dict[str, bytes]]]:
+    """Storage that keeps what is put, by its path."""
+    kept: dict[str, bytes] = {}
+
+    def answer(handler: StorageHandler) -> None:
+        path = handler.path.partition("?")[0]
+        if handler.command == "PUT":
+            kept[path] = handler.rfile.read(int(handler.headers["Content-Length"]))
+            handler.reply(200)
+        elif path in kept:
+            handler.reply(200, kept[path], Content_Type="binary/octet-stream")
+        else:
+            handler.reply(404, b"<Error><Code>NoSuchKey</Code></Error>")
+
+    with serving(certificate) as storage:
+        storage.answer = answer
+        yield storage, kept
+
+
+@pytest.fixture
+def variables(models: Path, certificate: Path, objects: tuple[Storage, dict[str, bytes]]) -> dict[str, str]:
+    """The environment of a server that may call that storage."""
+    return {
+        "SDNN_MODEL_BASE_PATH": str(models / "half_plus_two"),
+        "SDNN_ENGINE": "openvino",
+        "SDNN_TRANSFER_HOSTS": f"localhost:{objects[0].server_port}",
+        "SDNN_TRANSFER_NETWORKS": "127.0.0.0/8",
+        "SSL_CERT_FILE": str(certificate),
+    }
+
+
+def _put(kept: dict[str, bytes]) -> None:
+    body = io.BytesIO()
+    np.save(body, np.arange(ROWS, dtype=np.float32))
+    kept["/inputs"] = body.getvalue()
+
+
+def _assert_written(kept: dict[str, bytes], told: Any) -> None:
+    array = np.load(io.BytesIO(kept["/outputs"]))
+    assert array.shape == (ROWS,)
+    assert array[:3].tolist() == [2.0, 2.5, 3.0]
+    assert told == {"uploaded": {"content_type": "application/x-npy", "bytes": len(kept["/outputs"])}}
+
+
+def test_the_sagemaker_container(
+    objects: tuple[Storage, dict[str, bytes]], variables: dict[str, str], start_server: Callable[..., Any]
+) -> None:
+    storage, kept = objects
+    _put(kept)
+    address, process = start_server("sdnn-sagemaker", "serve", **variables)
+
+    def ask(document: dict[str, str]) -> urllib3.BaseHTTPResponse:
+        body = json.dumps(document).encode()
+        return urllib3.request(
+            "POST", f"http://{address}/invocations", body=body, headers={"Content-Type": "application/json"}
+        )
+
+    both = ask({"inputs_url": storage.url("/inputs"), "outputs_url": storage.url("/outputs")})
+    missing = ask({"inputs_url": storage.url("/nothing")})
+    elsewhere = ask({"inputs_url": "https://169.254.169.254/latest/meta-data"})
+
+    _assert_written(kept, json.loads(both.data))
+    timing = both.headers["X-Amzn-SageMaker-Custom-Attributes"]
+    assert {"download", "compute", "upload"} <= {part.split(";")[0].strip() for part in timing.split(",")}
+    assert (missing.status, elsewhere.status) == (400, 400)
+    assert "NoSuchKey" in json.loads(missing.data)["error"]
+    for text in (missing.data.decode(), elsewhere.data.decode(), process.log_path.read_text()):
+        assert SECRET not in text
+
+
+def test_the_lambda_handler(objects: tuple[Storage, dict[str, bytes]], variables: dict[str, str]) -> None:
+    storage, kept = objects
+    _put(kept)
+    event = {"inputs_url": storage.url("/inputs"), "outputs_url": storage.url("/outputs")}
+
+    done = subprocess.run(
+        [sys.executable, "-c", _CALL_HANDLER, json.dumps(event)],
+        env={**os.environ, **variables},
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=True,
+    )
+
+    (answer,) = [line for line in done.stdout.splitlines() if line.startswith("ANSWER ")]
+    _assert_written(kept, json.loads(answer.removeprefix("ANSWER ")))
+    assert SECRET not in done.stdout + done.stderr
+
+
+def test_hosts_that_no_option_allows_are_refused(models: Path, start_server: Callable[..., Any]) -> None:
+    address, _ = start_server("sdnn-sagemaker", "serve", SDNN_MODEL_BASE_PATH=str(models / "half_plus_two"))
+
+    for url in (
+        "https://example.com/x",
+        "http://bucket.s3.amazonaws.com/x",
+        "https://127.0.0.1/x",
+        "file:///etc/passwd",
+    ):
+        body = json.dumps({"inputs_url": url}).encode()
+        reply = urllib3.request(
+            "POST", f"http://{address}/invocations", body=body, headers={"Content-Type": "application/json"}
+        )
+        assert reply.status in (400, 403)
+        assert "root:" not in reply.data.decode()
