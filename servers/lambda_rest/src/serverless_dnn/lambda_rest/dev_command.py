@@ -1,7 +1,9 @@
 """``sdnn-lambda dev``: the handler behind HTTP on this machine, as a function URL would call it."""
 
 import base64
+import importlib
 import os
+import sys
 import time
 import uuid
 from pathlib import Path
@@ -15,6 +17,7 @@ from serverless_dnn.runtime.commands.command_line import environment_of, exit_on
 from serverless_dnn.runtime.listening import check_listening
 from serverless_dnn.runtime.settings import EngineOptions, ServerSettings, TransferOptions
 
+_HANDLER_MODULE = "serverless_dnn.lambda_rest.handler"
 _SETTINGS = (ServerSettings, EngineOptions, TransferOptions, LambdaOptions)
 
 
@@ -34,16 +37,14 @@ def dev(port: int, *, reload: bool, **given: Any) -> None:
     os.environ.update(environment_of(given, *_SETTINGS))
     host = given["host"] or "127.0.0.1"
     with exit_on_serving_error("sdnn-lambda"):
-        check_listening(host, port)
         folder = ServerSettings.from_environment(default_base_path=default_model_folder()).model_base_path
-    app = make_app(flask)
-    # The reloader starts this command again as its child, which serves; the parent loads no model.
-    if not reload or os.environ.get("WERKZEUG_RUN_MAIN"):
-        from serverless_dnn.lambda_rest import handler
-
-        app.logger.info("models loaded by %s", handler.__name__)
+        # The reloader starts this command again as its child, which serves; the parent loads no model.
+        if not reload or os.environ.get("WERKZEUG_RUN_MAIN"):
+            importlib.import_module(_HANDLER_MODULE)
+        else:
+            check_listening(host, port)
     watched = [str(path) for path in (folder or Path()).rglob("saved_model.pb")] if reload else None
-    app.run(host, port, threaded=False, use_reloader=reload, extra_files=watched)
+    make_app(flask).run(host, port, threaded=False, use_reloader=reload, extra_files=watched)
 
 
 def make_app(flask: Any) -> Any:
@@ -58,9 +59,8 @@ def make_app(flask: Any) -> Any:
     app = flask.Flask(__name__)
 
     def invoke(path: str = "") -> Any:
-        from serverless_dnn.lambda_rest.handler import handler
-
-        result = handler(_event(flask.request, f"/{path}"), None)
+        # Imported when models have been loaded, by the process that serves.
+        result = sys.modules[_HANDLER_MODULE].handler(_event(flask.request, f"/{path}"), None)
         body = base64.b64decode(result["body"]) if result["isBase64Encoded"] else result["body"].encode()
         return flask.Response(body, result["statusCode"], result["headers"])
 

@@ -52,10 +52,10 @@ def _start() -> Invocations:
 
 def _refuse(error: ServingError) -> Exception:
     """What ends an init that cannot succeed, with one line that says why instead of a traceback."""
-    sys.stderr.write(f"sdnn-lambda: {error}\n")
     errors: Any = sys.modules.get(_RUNTIME_ERRORS)
     if errors is None:
         return error
+    sys.stderr.write(f"sdnn-lambda: {error}\n")
     fault: Exception = errors.FaultException("ServerlessDnn.InitError", str(error))
     return fault
 

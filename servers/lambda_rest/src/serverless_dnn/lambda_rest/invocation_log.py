@@ -16,6 +16,7 @@ from typing import Any
 _NAMESPACE = "ServerlessDnn"
 _DURATION = re.compile(r"(?P<name>[a-z_]+);dur=(?P<milliseconds>[0-9.]+)")
 _FIELDS = {"severity": "level", "time": "timestamp"}
+_COUNTS = ("ColdStarts", "Errors")
 _current: dict[str, str] = {}
 
 
@@ -56,11 +57,10 @@ def log_metrics(timing: str, status: int, model: str, *, is_cold: bool) -> None:
         model: The model that answered; empty if none was found.
         is_cold: Whether it was the first of its instance.
     """
-    values: dict[str, float] = {"Cold": int(is_cold), "Error": int(status >= 400)}
+    values: dict[str, float] = {"ColdStarts": int(is_cold), "Errors": int(status >= 400)}
     for match in _DURATION.finditer(timing):
         values[match["name"].capitalize()] = float(match["milliseconds"])
-    counts = ("Cold", "Error")
-    metrics = [{"Name": name, "Unit": "Count" if name in counts else "Milliseconds"} for name in values]
+    metrics = [{"Name": name, "Unit": "Count" if name in _COUNTS else "Milliseconds"} for name in values]
     dimensions = {"FunctionName": os.environ.get("AWS_LAMBDA_FUNCTION_NAME", "local"), "Model": model or "none"}
     line: dict[str, Any] = {
         "_aws": {
