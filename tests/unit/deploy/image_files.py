@@ -41,7 +41,8 @@ class ImageFiles:
 
     def instruction(self, name: str) -> str:
         """The last instruction of a name."""
-        return re.findall(rf"^{name} (.*)$", self.dockerfile, re.MULTILINE)[-1].strip()
+        found: list[str] = re.findall(rf"^{name} (.*)$", self.dockerfile, re.MULTILINE)
+        return found[-1].strip()
 
     def pairs(self, name: str) -> dict[str, str]:
         """The names and values of the last instruction of a name, with the defaults of the build arguments."""
