@@ -19,6 +19,7 @@ import click
 from app_rows import app_rows
 from batching_rows import batching_rows
 from codec_rows import codec_rows, wire_rows
+from cold_floor_rows import cold_floor_rows
 from engine_rows import engine_rows, thread_rows
 from front_rows import front_rows
 from overhead_rows import client_rows, overhead_rows
@@ -57,6 +58,7 @@ _GROUPS: dict[str, Group] = {
     "threads": Group(thread_rows, (90, 15)),
     "serve": Group(serve_rows, (480, 70)),
     "cold": Group(cold_rows, (200, 60)),
+    "cold-floor": Group(cold_floor_rows, (60, 20)),
     "probe": Group(probe_rows, (50, 15)),
     "batching": Group(batching_rows, (420, 60)),
     "front": Group(lambda _models, effort: front_rows(effort), (40, 15)),
@@ -81,13 +83,13 @@ _GROUPS: dict[str, Group] = {
 def main(names: tuple[str, ...], json_path: Path | None, models_dir: Path, *, quick: bool) -> None:
     """Measure the rows of the groups NAME, all by default.
 
-    The groups are codec, wire, client, overhead, engine, threads, serve, cold, probe, batching, front, floor and peer.
-    Group engine has the paper's models and ten stock Keras applications.
+    The groups are codec, wire, client, overhead, engine, threads, serve, cold, cold-floor, probe, batching, front,
+    floor and peer. Group engine has the paper's models and ten stock Keras applications.
     """
     if unknown := set(names) - set(_GROUPS):
         raise click.BadParameter(f"unknown groups {', '.join(sorted(unknown))}; choose from {', '.join(_GROUPS)}")
     chosen = [group for group in _GROUPS if not names or group in names]
-    if {"engine", "threads", "serve", "cold", "probe", "batching", "peer"} & set(chosen):
+    if {"engine", "threads", "serve", "cold", "cold-floor", "probe", "batching", "peer"} & set(chosen):
         for model in MODELS:
             export_if_missing(model, models_dir)
     rows: list[Row] = []

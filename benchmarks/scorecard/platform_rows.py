@@ -54,24 +54,40 @@ def cold_rows(models: Path, effort: Effort) -> Iterator[Row]:
     """
     with tempfile.TemporaryDirectory() as cache:
         for model in MODELS:
-            _fill_cache(model, models, Path(cache))
+            fill_cache(model, models, Path(cache))
             for platform in PLATFORMS:
                 if (platform, model) in _TOO_LARGE:
                     continue
                 timed: dict[str, list[float]] = {"tensorflow": [], "openvino": []}
                 for _ in range(effort.of(3, 1)):
-                    timed["tensorflow"].append(_first_answer(platform, model, models, "tensorflow", None))
-                    timed["openvino"].append(_first_answer(platform, model, models, "openvino", Path(cache)))
+                    timed["tensorflow"].append(first_answer(platform, model, models, "tensorflow", None))
+                    timed["openvino"].append(first_answer(platform, model, models, "openvino", Path(cache)))
                 note = "TensorFlow's first answer / OpenVINO's with a warm cache"
                 yield ratio_row(f"cold.{platform}.{model}", timed["tensorflow"], timed["openvino"], 5, note)
 
 
-def _fill_cache(model: str, models: Path, cache: Path) -> None:
+def fill_cache(model: str, models: Path, cache: Path) -> None:
+    """Compile a model into a cache.
+
+    Args:
+        model: Its name.
+        models: A folder of the exported models.
+        cache: The cache.
+    """
     folder = models / model / "1"
     load_model(folder, read_signatures(folder), EngineOptions(name="openvino", cache_folder=cache), Instance())
 
 
-def _first_answer(platform: str, model: str, models: Path, engine: str, cache: Path | None) -> float:
+def first_answer(platform: str, model: str, models: Path, engine: str, cache: Path | None) -> float:
+    """Seconds from a request without an instance to its answer.
+
+    Args:
+        platform: The local platform.
+        model: The model.
+        models: A folder of the exported models.
+        engine: What runs it.
+        cache: Where compiled models are kept.
+    """
     inputs = make_request(model)
     with _deployed(platform, model, models, engine, cache) as deployment:
         begin_ns = time.perf_counter_ns()

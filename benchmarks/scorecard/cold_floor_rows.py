@@ -1,0 +1,62 @@
+"""Cold starts against the least that one can be: import the engine, read the compiled model, predict once."""
+
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+from platform_rows import fill_cache, first_answer
+from rows import Effort, Row, ratio_row
+
+from serverless_dnn.bench.experiment import PLATFORMS
+from serverless_dnn.models.workload import make_request
+
+_BARS = {"mobilenet_v1": 1.25, "bert_base": 1.1}
+# What loads a compiled model in OpenVINO and nothing else: no server, no checks, no SavedModel.
+_BAREST = """
+import sys
+sys.modules["openvino.tools.ovc"] = None
+import numpy as np
+import openvino
+
+blob = openvino.Tensor(np.memmap(sys.argv[1], np.uint8, "r"), shared_memory=True)
+settings = {"PERFORMANCE_HINT": "LATENCY", "ENABLE_CPU_PINNING": False}
+request = openvino.Core().import_model(blob, "CPU", settings).create_infer_request()
+request.infer(dict(np.load(sys.argv[2])))
+"""
+
+
+def cold_floor_rows(models: Path, effort: Effort) -> Iterator[Row]:
+    """``cold.<platform>.floor.<model>``: a cold start with a filled cache, of the time of the barest script.
+
+    Args:
+        models: A folder of the exported models.
+        effort: How long to measure.
+    """
+    with tempfile.TemporaryDirectory() as folder:
+        for model, bar in _BARS.items():
+            cache = Path(folder) / model
+            fill_cache(model, models, cache)
+            (blob,) = cache.rglob("*.blob")
+            inputs = Path(folder) / f"{model}.npz"
+            np.savez(inputs, **make_request(model))  # type: ignore[arg-type] # names of inputs
+            for platform in PLATFORMS:
+                timed: tuple[list[float], list[float]] = ([], [])
+                for number in range(1 + effort.of(7, 2)):
+                    ours = first_answer(platform, model, models, "openvino", cache)
+                    barest = _run(blob, inputs)
+                    # The first round reads the files.
+                    if number:
+                        timed[0].append(ours)
+                        timed[1].append(barest)
+                note = "from a request without an instance to its answer / the barest script's whole run"
+                yield ratio_row(f"cold.{platform}.floor.{model}", *timed, bar, note, at_most=True)
+
+
+def _run(blob: Path, inputs: Path) -> float:
+    begin_ns = time.perf_counter_ns()
+    subprocess.run([sys.executable, "-c", _BAREST, str(blob), str(inputs)], check=True, capture_output=True)
+    return (time.perf_counter_ns() - begin_ns) / 1e9
