@@ -11,8 +11,10 @@ from typing import Any
 
 import numpy as np
 import pytest
+from google.protobuf import json_format
 
 from serverless_dnn.client.messages import ModelAddress, decode_response, encode_request
+from serverless_dnn.protos.v1 import predict_pb2
 
 Send = Callable[..., Any]
 ATTRIBUTES = "X_Amzn_SageMaker_Custom_Attributes"
@@ -61,6 +63,24 @@ def test_npy_and_protobuf(send: Send, address: str) -> None:
     assert protobuf.headers["Content-Type"] == PROTOBUF
     assert decode_response(protobuf.body)[0]["y"].tolist() == [2.5, 3.0, 4.5]
     assert mixed.json == {"outputs": [2.5, 3.0, 4.5]}
+
+
+def test_a_predict_request_as_json(send: Send, address: str) -> None:
+    message = predict_pb2.PredictRequest.FromString(
+        encode_request(ModelAddress("pair"), {name: np.array([[1, 2], [3, 4]], np.int32) for name in ("ids", "mask")})
+    )
+    text = json_format.MessageToJson(message)
+
+    answer = send(address, "POST", "/invocations", text, Content_Type=JSON, **_named("pair"))
+    broken = send(
+        address, "POST", "/invocations", text.replace("DT_INT32", "DT_NO"), Content_Type=JSON, **_named("pair")
+    )
+
+    assert answer.headers["Content-Type"] == JSON
+    response = json_format.Parse(answer.body, predict_pb2.PredictResponse())
+    assert decode_response(response.SerializeToString())[0]["total"].tolist() == [5, 25]
+    assert broken.status == 400
+    assert "not a PredictRequest in JSON" in broken.json["error"]
 
 
 def test_gzip_both_ways(send: Send, address: str) -> None:

@@ -20,6 +20,7 @@ from serverless_dnn.runtime.http.messages import HttpRequest
 from serverless_dnn.runtime.saved_model.signature import Signature
 from serverless_dnn.sagemaker_tfserving.bodies.csv_bodies import csv_examples, decode_csv, encode_csv
 from serverless_dnn.sagemaker_tfserving.bodies.json_bodies import rewrite_json
+from serverless_dnn.sagemaker_tfserving.bodies.proto_json import PROTO_JSON, is_proto_json
 
 JSON_LINES_TYPE = "application/jsonlines"
 CSV_TYPE = "text/csv"
@@ -72,6 +73,8 @@ def _sent(request: HttpRequest) -> ContentType:
     found = _SENT.get(name)
     if found is None:
         raise UnsupportedMediaTypeError(f"Unsupported Media Type: {name or 'Unknown'}; send one of {', '.join(_SENT)}")
+    if name == JSON_TYPE and is_proto_json(request.body):
+        return PROTO_JSON
     # RFC 4180, section 3.
     header = _HEADERS.get(_parameter(request, "header"))
     return found if header is None or name != CSV_TYPE else _csv_type(header=header)
@@ -86,6 +89,8 @@ def _parameter(request: HttpRequest, wanted: str) -> str:
 
 
 def _wanted(request: HttpRequest, sent: ContentType) -> ContentType:
+    if sent is PROTO_JSON:
+        return wanted_type(request.headers.get("accept", ""), sent, {**_OFFERED, JSON_TYPE: PROTO_JSON})
     # As that container does: JSON unless the caller wants another type, whatever text was sent.
     return wanted_type(request.headers.get("accept", ""), _JSON if sent.is_text else sent, _OFFERED)
 
