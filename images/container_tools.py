@@ -5,7 +5,7 @@ import shutil
 import subprocess
 import tarfile
 import zlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,12 +17,12 @@ from typing import Any, Protocol
 _HOST_NETWORK = {"/etc/pip.conf": "ro", "/etc/ssl/certs": "O"}
 # Mounts are private to the command; the server replaces the shell, so that it receives the signals.
 _READ_ONLY_ROOT = """
-root=$1 scratch=$2 user=$3; shift 3
+root=$1 user=$2; shift 2
 mount --bind "$root" "$root"
 mount --rbind /dev "$root/dev"
 mount --rbind /proc "$root/proc"
 mount --rbind /sys "$root/sys"
-mount --bind "$scratch" "$root/tmp"
+while [ "$1" != -- ]; do mount --bind "$1" "$root$2"; shift 2; done; shift
 mount -o remount,bind,ro "$root"
 exec chroot --userspec="$user" --groups="${user#*:}" "$root" "$@"
 """
@@ -43,6 +43,21 @@ class ImageSize:
 
     compressed_bytes: int
     unpacked_bytes: int
+
+
+@dataclass(frozen=True)
+class Start:
+    """How an image is started.
+
+    Attributes:
+        folders: Folders of this machine, by the path where the container sees them.
+        environment: Variables in addition to the image's own.
+        arguments: What follows the image's entry point, in place of the image's own.
+    """
+
+    folders: Mapping[str, Path]
+    environment: Mapping[str, str]
+    arguments: Sequence[str] = ()
 
 
 class ContainerTool(Protocol):
@@ -74,13 +89,12 @@ class ContainerTool(Protocol):
         """
         ...
 
-    def command(self, tag: str, scratch: Path, environment: Mapping[str, str]) -> Any:
+    def command(self, tag: str, start: Start) -> Any:
         """The command that starts an image's entry point: read-only root, the image's user, the host network.
 
         Args:
             tag: The image.
-            scratch: The folder mounted at ``/tmp``.
-            environment: Variables in addition to the image's own.
+            start: How to start it.
 
         Returns:
             A context manager that yields the command's arguments, which are valid while it is open.
@@ -100,10 +114,11 @@ class Docker:
         _run(["docker", "save", "--output", str(archive), tag])
 
     @contextmanager
-    def command(self, tag: str, scratch: Path, environment: Mapping[str, str]) -> Iterator[list[str]]:
+    def command(self, tag: str, start: Start) -> Iterator[list[str]]:
         """The command that starts an image; see ``ContainerTool.command``."""
-        variables = [f"--env={name}={value}" for name, value in environment.items()]
-        yield ["docker", "run", "--rm", "--read-only", "--network=host", f"--volume={scratch}:/tmp", *variables, tag]
+        variables = [f"--env={name}={value}" for name, value in start.environment.items()]
+        volumes = [f"--volume={folder}:{place}" for place, folder in start.folders.items()]
+        yield ["docker", "run", "--rm", "--read-only", "--network=host", *volumes, *variables, tag, *start.arguments]
 
 
 class Buildah:
@@ -120,15 +135,18 @@ class Buildah:
         _run(["buildah", "push", "--quiet", tag, f"oci-archive:{archive}"])
 
     @contextmanager
-    def command(self, tag: str, scratch: Path, environment: Mapping[str, str]) -> Iterator[list[str]]:
+    def command(self, tag: str, start: Start) -> Iterator[list[str]]:
         """The command that starts an image; see ``ContainerTool.command``."""
         config = json.loads(_run(["buildah", "inspect", "--type=image", tag]))["OCIv1"]["config"]
         container = _run(["buildah", "from", "--pull-never", tag]).strip()
         try:
             root = _run(["buildah", "mount", container]).strip()
-            variables = [*config["Env"], *(f"{name}={value}" for name, value in environment.items())]
-            start = ["unshare", "--mount", "sh", "-euc", _READ_ONLY_ROOT, "sh", root, str(scratch), config["User"]]
-            yield [*start, "env", "-i", *variables, *config["Entrypoint"]]
+            mounts = [text for place, folder in start.folders.items() for text in (str(folder), place)]
+            variables = [*config["Env"], *(f"{name}={value}" for name, value in start.environment.items())]
+            command = [*config["Entrypoint"], *(start.arguments or config.get("Cmd", ()))]
+            user = config.get("User") or "0:0"
+            chroot = ["sh", "-euc", _READ_ONLY_ROOT, "sh", root, user, *mounts, "--"]
+            yield ["unshare", "--mount", *chroot, "env", "-i", *variables, *command]
         finally:
             _run(["buildah", "rm", container])
 

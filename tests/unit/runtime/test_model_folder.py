@@ -25,12 +25,10 @@ def test_one_model(models: Path) -> None:
 
 
 def test_a_folder_of_models(models: Path) -> None:
-    assert list(discover_models(models)) == ["examples", "half_plus_two", "lookup", "matrix", "pair", "scaled", "types"]
+    names = ["examples", "gate", "half_plus_two", "lookup", "matrix", "pair", "scaled", "types"]
+    assert list(discover_models(models)) == names
     assert list(discover_models(models, "pair")) == ["pair"]
-    with pytest.raises(
-        NotFoundError,
-        match="there are the models examples, half_plus_two, lookup, matrix, pair, scaled, types, none of them nope",
-    ):
+    with pytest.raises(NotFoundError, match=f"there are the models {', '.join(names)}, none of them nope"):
         discover_models(models, "nope")
 
 
