@@ -149,7 +149,7 @@ def test_models_compiled_ahead_are_used_with_any_number_of_threads(
     lines = {line["model"]: line for line in map(json.loads, done.stdout.splitlines())}
     states = {name: line["compiled_cache"] for name, line in lines.items()}
     filled = dict.fromkeys(("half_plus_two", "matrix", "scaled"), "filled")
-    assert states == {**filled, **dict.fromkeys(("examples", "lookup", "pair", "types"), "none")}
+    assert states == {**filled, **dict.fromkeys(("examples", "gate", "lookup", "pair", "types"), "none")}
     assert lines["types"]["engine"].startswith("tensorflow")
 
     folder = models / "matrix" / "1"
