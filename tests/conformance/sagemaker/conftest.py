@@ -265,3 +265,16 @@ def scripted_folder(model_folder: Path, tmp_path_factory: pytest.TempPathFactory
             return base
 
         yield put
+
+
+# Each starts servers of its own, most with TensorFlow; the same cases run with the simplest of them in every run.
+_SOAKED = ("batching", "child", "upstream_list", "example3", "example4", "example5")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """The same cases with more of the servers and scripts are in the soak."""
+    here = Path(__file__).parent
+    for item in items:
+        name = item.name.partition("[")[2]
+        if item.path.is_relative_to(here) and name.startswith(_SOAKED):
+            item.add_marker(pytest.mark.soak)
