@@ -20,8 +20,10 @@ from app_rows import app_rows
 from batching_rows import batching_rows
 from codec_rows import codec_rows, wire_rows
 from cold_floor_rows import cold_floor_rows
+from door_rows import door_rows
 from engine_rows import engine_rows, thread_rows
 from front_rows import front_rows
+from handler_rows import handler_rows
 from overhead_rows import client_rows, overhead_rows
 from peer_rows import floor_rows, peer_rows
 from platform_rows import cold_rows, serve_rows
@@ -62,7 +64,9 @@ _GROUPS: dict[str, Group] = {
     "probe": Group(probe_rows, (50, 15)),
     "batching": Group(batching_rows, (420, 60)),
     "front": Group(lambda _models, effort: front_rows(effort), (40, 15)),
+    "handler": Group(handler_rows, (40, 15)),
     "floor": Group(lambda _models, effort: floor_rows(effort), (20, 6)),
+    "door": Group(lambda _models, effort: door_rows(effort), (10, 4)),
     "peer": Group(peer_rows, (420, 60)),
 }
 
@@ -84,12 +88,12 @@ def main(names: tuple[str, ...], json_path: Path | None, models_dir: Path, *, qu
     """Measure the rows of the groups NAME, all by default.
 
     The groups are codec, wire, client, overhead, engine, threads, serve, cold, cold-floor, probe, batching, front,
-    floor and peer. Group engine has the paper's models and ten stock Keras applications.
+    floor, door and peer. Group engine has the paper's models and ten stock Keras applications.
     """
     if unknown := set(names) - set(_GROUPS):
         raise click.BadParameter(f"unknown groups {', '.join(sorted(unknown))}; choose from {', '.join(_GROUPS)}")
     chosen = [group for group in _GROUPS if not names or group in names]
-    if {"engine", "threads", "serve", "cold", "cold-floor", "probe", "batching", "peer"} & set(chosen):
+    if {"engine", "threads", "serve", "cold", "cold-floor", "probe", "batching", "handler", "peer"} & set(chosen):
         for model in MODELS:
             export_if_missing(model, models_dir)
     rows: list[Row] = []

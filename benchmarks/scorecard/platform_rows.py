@@ -117,17 +117,20 @@ def serve_rows(models: Path, effort: Effort) -> Iterator[Row]:
             with _deployed(platform, model, models, "openvino", CACHE) as deployment:
                 deployment.ensure_instance()
                 with _connect(deployment, model) as client:
-                    sides = _cpu_times(call, client, model, requests, effort)
+                    sides = _cpu_times(call, deployment, partial(client.predict, make_request(model)), requests, effort)
             bar = small if model == "mobilenet_v1" else others
             note = f"CPU time per prediction in the engine / per request in the server, concurrency {_CONCURRENCY}"
             yield ratio_row(f"serve.{platform}.{model}", *sides, bar, note)
 
 
 def _cpu_times(
-    call: Callable[[], object], client: Client, model: str, requests: int, effort: Effort
+    call: Callable[[], object],
+    deployment: Deployment,
+    predict: Callable[[], object],
+    requests: int,
+    effort: Effort,
 ) -> tuple[list[float], list[float]]:
     """CPU seconds of a prediction in the bare engine and of a request in the server, round by round."""
-    inputs = make_request(model)
     predictions = max(1, requests // effort.of(1, 4))
     bare, served = [], []
     with ThreadPoolExecutor(_CONCURRENCY) as threads:
@@ -136,19 +139,20 @@ def _cpu_times(
             for _ in range(predictions):
                 call()
             bare.append((time.process_time() - begin) / predictions)
-            begin = _server_cpu_s()
-            list(threads.map(lambda _: client.predict(inputs), range(requests)))
-            served.append((_server_cpu_s() - begin) / requests)
+            begin = _server_cpu_s(deployment)
+            list(threads.map(lambda _: predict(), range(requests)))
+            served.append((_server_cpu_s(deployment) - begin) / requests)
             if number == 0:
                 bare.clear()
                 served.clear()
     return bare, served
 
 
-def _server_cpu_s() -> float:
-    """CPU time of all processes started here, which are the servers."""
+def _server_cpu_s(deployment: Deployment) -> float:
+    """CPU time of the servers and what they started; whatever stands in for the platform itself is not counted."""
     total = 0.0
-    for process in psutil.Process().children(recursive=True):
-        times = process.cpu_times()
-        total += times.user + times.system
+    for server in map(psutil.Process, deployment.server_pids()):
+        for process in (server, *server.children(recursive=True)):
+            times = process.cpu_times()
+            total += times.user + times.system
     return total

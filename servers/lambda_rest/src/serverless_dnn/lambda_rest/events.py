@@ -6,7 +6,6 @@ https://docs.aws.amazon.com/lambda/latest/dg/urls-invocation.html, in the API Ga
 version) and in the Application Load Balancer guide (Lambda targets).
 """
 
-import base64
 import binascii
 import json
 import re
@@ -17,6 +16,7 @@ from typing import Any
 from urllib.parse import quote, urlencode
 
 import orjson
+import pybase64
 
 from serverless_dnn.runtime.codecs.content_types import JSON_TYPE
 from serverless_dnn.runtime.errors import InvalidArgumentError
@@ -187,7 +187,7 @@ def _body(event: Mapping[str, Any]) -> bytes:
         except UnicodeEncodeError:
             raise InvalidArgumentError("the event's body holds a lone surrogate") from None
     try:
-        return base64.b64decode(body, validate=True)
+        return pybase64.b64decode(body, validate=True)
     except (binascii.Error, ValueError) as error:
         raise InvalidArgumentError(f"the event's body is marked as base64 but is not: {error}") from None
 

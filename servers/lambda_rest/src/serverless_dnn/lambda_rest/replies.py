@@ -1,10 +1,10 @@
 """Replies in the form that each event's sender expects."""
 
-import base64
 import json
 from typing import Any
 
 import orjson
+import pybase64
 
 from serverless_dnn.lambda_rest.events import Event, EventKind
 from serverless_dnn.runtime.codecs.content_types import is_text
@@ -72,7 +72,7 @@ def _enveloped(reply: HttpReply, event: Event) -> dict[str, Any]:
     result: dict[str, Any] = {
         "statusCode": reply.status,
         "headers": headers,
-        "body": reply.body.decode() if plain else base64.b64encode(reply.body).decode("ascii"),
+        "body": reply.body.decode() if plain else pybase64.b64encode_as_string(reply.body),
         "isBase64Encoded": not plain,
     }
     if event.kind is EventKind.LOAD_BALANCER:
