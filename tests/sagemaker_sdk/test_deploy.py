@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from click.testing import Result
 
-pytest.importorskip("moto", reason="SageMaker's SDK has an environment of its own: hatch run sagemaker-sdk:test")
+pytest.importorskip("moto", reason="SageMaker's SDK has an environment of its own: hatch run aws:test")
 
 Run = Callable[..., Result]
 Make = Callable[..., Path]

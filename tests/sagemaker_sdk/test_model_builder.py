@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 from click.testing import Result
 
-pytest.importorskip("moto", reason="SageMaker's SDK has an environment of its own: hatch run sagemaker-sdk:test")
+pytest.importorskip("moto", reason="SageMaker's SDK has an environment of its own: hatch run aws:test")
 
 # The builder imports some of its own modules by names that it calls deprecated.
 pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning")

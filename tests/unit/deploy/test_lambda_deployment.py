@@ -2,13 +2,13 @@
 
 import re
 import subprocess
-from collections.abc import Callable
 from dataclasses import fields
 from pathlib import Path
 from typing import Any, get_args
 
 import pytest
 from cfnlint.decode import decode
+from terraform_files import TerraformFiles
 
 from serverless_dnn.lambda_rest.deployment.options import (
     EPHEMERAL_STORAGE_MB,
@@ -85,8 +85,8 @@ DEFAULTS = {field.name: field.default for field in fields(Deployment)}
 
 
 @pytest.fixture(scope="module")
-def files(terraform: Callable[[Path], Any]) -> Any:
-    return terraform(FOLDER)
+def files() -> TerraformFiles:
+    return TerraformFiles(FOLDER)
 
 
 def parameter(name: str) -> dict[str, Any]:
@@ -100,21 +100,21 @@ def test_cloudformation_s_own_linter_has_nothing_to_say() -> None:
     assert (done.returncode, done.stdout + done.stderr) == (0, "")
 
 
-def test_every_argument_is_one_that_the_provider_has(files: Any) -> None:
+def test_every_argument_is_one_that_the_provider_has(files: TerraformFiles) -> None:
     assert set(LEGAL) == {place.split(".")[0] for kind in ("resource", "data") for place in files.blocks(kind)}
     assert files.unknown_arguments(LEGAL) == []
 
 
-def test_every_reference_leads_to_something(files: Any) -> None:
+def test_every_reference_leads_to_something(files: TerraformFiles) -> None:
     assert files.dangling_references() == set()
 
 
 @pytest.mark.parametrize("name", ["memory_mb", "timeout_s", "architecture", "function_url", "ephemeral_storage_mb"])
-def test_defaults_are_those_of_the_command(files: Any, name: str) -> None:
+def test_defaults_are_those_of_the_command(files: TerraformFiles, name: str) -> None:
     assert files.variables[name]["default"] == parameter(name)["Default"] == DEFAULTS[name]
 
 
-def test_nothing_is_reserved_or_provisioned_unasked(files: Any) -> None:
+def test_nothing_is_reserved_or_provisioned_unasked(files: TerraformFiles) -> None:
     assert (DEFAULTS["provisioned_concurrency"], DEFAULTS["reserved_concurrency"]) == (None, None)
     assert files.variables["provisioned_concurrency"]["default"] is None
     # The provider's word for none.
@@ -126,12 +126,12 @@ def test_nothing_is_reserved_or_provisioned_unasked(files: Any) -> None:
     ("name", "bounds"),
     [("memory_mb", MEMORY_MB), ("timeout_s", TIMEOUT_S), ("ephemeral_storage_mb", EPHEMERAL_STORAGE_MB)],
 )
-def test_limits_are_those_of_the_command(files: Any, name: str, bounds: tuple[int, int]) -> None:
+def test_limits_are_those_of_the_command(files: TerraformFiles, name: str, bounds: tuple[int, int]) -> None:
     assert files.limits(name) == [str(bound) for bound in bounds]
     assert (parameter(name)["MinValue"], parameter(name)["MaxValue"]) == bounds
 
 
-def test_choices_are_those_of_the_command(files: Any) -> None:
+def test_choices_are_those_of_the_command(files: TerraformFiles) -> None:
     assert files.limits("architecture") == [f'"{choice}"' for choice in get_args(Architecture)]
     assert parameter("architecture")["AllowedValues"] == list(get_args(Architecture))
     assert files.limits("function_url") == [f'"{choice}"' for choice in get_args(FunctionUrl)]
@@ -141,7 +141,7 @@ def test_choices_are_those_of_the_command(files: Any) -> None:
     ]
 
 
-def test_every_variable_set_is_one_the_server_reads(files: Any) -> None:
+def test_every_variable_set_is_one_the_server_reads(files: TerraformFiles) -> None:
     in_terraform = set(re.findall(r"^\s+(SDNN_\w+)\s+=", files.texts["main.tf"], re.MULTILINE))
     in_template = set(FUNCTION["Environment"]["Variables"])
     assert in_terraform == in_template
@@ -149,7 +149,7 @@ def test_every_variable_set_is_one_the_server_reads(files: Any) -> None:
     assert in_terraform <= READ
 
 
-def test_unset_variables_are_left_to_the_image(files: Any) -> None:
+def test_unset_variables_are_left_to_the_image(files: TerraformFiles) -> None:
     for name in ("model_name", "engine", "metrics"):
         assert files.variables[name]["default"] is None
         assert parameter(name)["Default"] == ""
@@ -161,7 +161,7 @@ def test_unset_variables_are_left_to_the_image(files: Any) -> None:
         assert negated == {"Fn::Equals": [given, ""]}
 
 
-def test_everybody_is_allowed_what_the_command_allows(files: Any) -> None:
+def test_everybody_is_allowed_what_the_command_allows(files: TerraformFiles) -> None:
     allowed = [step.parameters for step in deployment_steps(PUBLIC) if step.operation == "AddPermission"]
     in_template = [each for each in RESOURCES.values() if each["Type"] == "AWS::Lambda::Permission"]
     assert all(each["Condition"] == "IsPublic" for each in in_template)
@@ -185,7 +185,7 @@ def test_everybody_is_allowed_what_the_command_allows(files: Any) -> None:
         assert told == {name: value for name, value in given.items() if name not in ("FunctionName", "Qualifier")}
 
 
-def test_callers_reach_the_alias(files: Any) -> None:
+def test_callers_reach_the_alias(files: TerraformFiles) -> None:
     assert files.resource("aws_lambda_alias.live")["name"] == FUNCTION["AutoPublishAlias"] == ALIAS
     assert files.resource("aws_lambda_function.server")["publish"] is True
     for place in ("function_url.server", "permission.public_url", "permission.public_invoke"):
@@ -201,7 +201,7 @@ def test_callers_reach_the_alias(files: Any) -> None:
     assert f":{ALIAS}" in TEMPLATE["Outputs"]["InvokeUrl"]["Value"]["Fn::Sub"]
 
 
-def test_the_role_may_write_its_own_log_and_no_more(files: Any) -> None:
+def test_the_role_may_write_its_own_log_and_no_more(files: TerraformFiles) -> None:
     needed = ["logs:CreateLogStream", "logs:PutLogEvents"]
     documents = files.blocks("data")
     (statement,) = documents["aws_iam_policy_document.log"]["statement"]
@@ -215,12 +215,12 @@ def test_the_role_may_write_its_own_log_and_no_more(files: Any) -> None:
     assert (statement["Action"], statement["Resource"]) == (needed, {"Fn::GetAtt": ["Log", "Arn"]})
 
 
-def test_the_log_is_where_lambda_writes_it_and_does_not_stay_for_ever(files: Any) -> None:
+def test_the_log_is_where_lambda_writes_it_and_does_not_stay_for_ever(files: TerraformFiles) -> None:
     assert files.resource("aws_cloudwatch_log_group.server")["name"] == "/aws/lambda/${var.name}"
     assert RESOURCES["Log"]["Properties"]["LogGroupName"] == {"Fn::Sub": "/aws/lambda/${Name}"}
     assert files.variables["log_retention_days"]["default"] == parameter("log_retention_days")["Default"] > 0
 
 
-def test_the_repository_is_optional(files: Any) -> None:
+def test_the_repository_is_optional(files: TerraformFiles) -> None:
     assert files.variables["repository"]["default"] is None
     assert files.resource("aws_ecr_repository.server")["count"] == "${var.repository == null ? 0 : 1}"

@@ -1,4 +1,4 @@
-"""What commands that deploy to a cloud have in common: calls that a dry run prints, progress, variables, AWS's names."""
+"""What commands that deploy to a cloud share: calls that a dry run prints, progress, variables, the shapes of names."""
 
 import json
 import re
