@@ -3,7 +3,6 @@
 SageMaker's SDK is imported once something is really sent: neither ``--help`` nor ``--dry-run`` needs it.
 """
 
-import json
 import sys
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -16,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from serverless_dnn.runtime.commands.command_line import exit_on_serving_error
+from serverless_dnn.runtime.commands.deploying import TerminalProgress, environment_variables, print_calls
 from serverless_dnn.runtime.errors import FailedPreconditionError, InvalidArgumentError, ServingError
 from serverless_dnn.runtime.saved_model.model_folder import discover_models, list_versions
 from serverless_dnn.runtime.saved_model.signature import DEFAULT_SIGNATURE, TensorSpec, read_signatures
@@ -29,7 +29,7 @@ from serverless_dnn.sagemaker_tfserving.deployment.model_archive import (
     pack,
 )
 from serverless_dnn.sagemaker_tfserving.deployment.options import Deployment, InstanceSize, ServerlessSize
-from serverless_dnn.sagemaker_tfserving.deployment.plan import Plan, plan
+from serverless_dnn.sagemaker_tfserving.deployment.plan import plan
 
 if TYPE_CHECKING:
     from serverless_dnn.sagemaker_tfserving.deployment.archive_bucket import ArchiveBucket
@@ -79,15 +79,17 @@ def deploy(**given: Any) -> None:
     with exit_on_serving_error(_COMMAND), TemporaryDirectory(prefix="sdnn-sagemaker-") as folder:
         deployment = _deployment(given)
         if given["dry_run"]:
-            _print_calls(plan(deployment, _archive(given["model"], given["code"], Path(folder)), wait=given["wait"]))
+            archive = _archive(given["model"], given["code"], Path(folder))
+            print_calls(plan(deployment, archive, wait=given["wait"]).calls)
             return
         clients = _clients(deployment.region, given["endpoint_url"])
         before = run.find_changeable(clients[0], deployment)
         archive = _archive(given["model"], given["code"], Path(folder))
-        progress = _TerminalProgress(deployment.name)
+        progress = _Progress(deployment.name)
         run.deploy(plan(deployment, archive), archive, before, clients, progress)
         if given["wait"]:
-            with progress.line():
+            describe = f"aws sagemaker describe-endpoint --endpoint-name {deployment.name}"
+            with progress.line(f"no longer waiting; SageMaker goes on: {describe}"):
                 run.wait_in_service(clients[0], deployment, progress)
         _print_result(deployment, given, archive)
         if before is not None and before.config_name != deployment.resource_name:
@@ -112,24 +114,14 @@ def delete(*, name: str, region: str | None, archive: bool, endpoint_url: str | 
         clients = _clients(region, endpoint_url)
         found = run.find_deletion(clients[0], name, archives=archive)
         if dry_run:
-            _print_calls(found)
+            print_calls(found.calls)
             return
-        run.delete(found, name, clients, _TerminalProgress(name))
+        run.delete(found, name, clients, _Progress(name))
         click.echo(f"deleted {name}" + ("" if archive else "; its archives are still in S3"))
 
 
-class _TerminalProgress:
-    """Progress on stderr: a line that changes on a terminal, a line per change elsewhere."""
-
-    def __init__(self, name: str) -> None:
-        self._name = name
-        self._shown = ""
-        self._is_terminal = sys.stderr.isatty()
-
-    def step(self, text: str) -> None:
-        """Show that something is done."""
-        self._end_line()
-        click.echo(text, err=True)
+class _Progress(TerminalProgress):
+    """Shows an upload as well."""
 
     @contextmanager
     def bytes_sent(self, total: int) -> Iterator[Callable[[int], object]]:
@@ -145,33 +137,6 @@ class _TerminalProgress:
             yield update
         self.step(f"uploaded {total:,} bytes")
 
-    def waiting(self, status: str, elapsed_s: float) -> None:
-        """Show what is waited for."""
-        if self._is_terminal:
-            self._shown = f"{self._name} is {status}, {elapsed_s:.0f} s"
-            click.echo(f"\r\x1b[K{self._shown}", err=True, nl=False)
-        elif status != self._shown:
-            self._shown = status
-            click.echo(f"{self._name} is {status}", err=True)
-
-    @contextmanager
-    def line(self) -> Iterator[None]:
-        """End the changing line, however the wait ends."""
-        try:
-            yield
-        except KeyboardInterrupt:
-            self.step(
-                f"no longer waiting; SageMaker goes on: aws sagemaker describe-endpoint --endpoint-name {self._name}"
-            )
-            raise
-        finally:
-            self._end_line()
-
-    def _end_line(self) -> None:
-        if self._shown and self._is_terminal:
-            click.echo(err=True)
-        self._shown = ""
-
 
 def _deployment(given: Mapping[str, Any]) -> Deployment:
     sizes = {name: given[name] for name in ("memory_mb", "max_concurrency", "provisioned_concurrency")}
@@ -185,22 +150,10 @@ def _deployment(given: Mapping[str, Any]) -> Deployment:
         given["image_uri"],
         given["role_arn"],
         InstanceSize(given["instance_type"]) if given["instance_type"] else ServerlessSize(**serverless),
-        _environment(given["environment"]),
+        environment_variables(given["environment"]),
         given["bucket"],
         given["region"],
     )
-
-
-def _environment(pairs: tuple[str, ...]) -> dict[str, str]:
-    environment: dict[str, str] = {}
-    for pair in pairs:
-        name, equals, value = pair.partition("=")
-        if not equals:
-            raise InvalidArgumentError("--env: expected NAME=VALUE, got a text without =")
-        if name in environment:
-            raise InvalidArgumentError(f"--env {name}: given twice")
-        environment[name] = value
-    return environment
 
 
 def _archive(model: Path, code: Path | None, folder: Path) -> Archive:
@@ -229,11 +182,6 @@ def _clients(region: str | None, endpoint_url: str | None) -> "tuple[SageMaker, 
         ) from None
     session = Session(region, endpoint_url)
     return SageMaker(session), ArchiveBucket(session)
-
-
-def _print_calls(calls: Plan) -> None:
-    for call in calls.calls:
-        click.echo(json.dumps(call.document()))
 
 
 def _print_result(deployment: Deployment, given: Mapping[str, Any], archive: Archive) -> None:

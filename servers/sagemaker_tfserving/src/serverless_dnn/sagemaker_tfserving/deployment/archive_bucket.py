@@ -6,10 +6,11 @@ from boto3.s3.transfer import TransferConfig
 from botocore.config import Config
 from botocore.exceptions import ClientError
 
+from serverless_dnn.runtime.commands.deploying import Call
 from serverless_dnn.runtime.errors import FailedPreconditionError, PermissionDeniedError
 from serverless_dnn.sagemaker_tfserving.deployment.aws_session import Session, explained
 from serverless_dnn.sagemaker_tfserving.deployment.model_archive import Archive
-from serverless_dnn.sagemaker_tfserving.deployment.plan import PART_BYTES, Call, Plan
+from serverless_dnn.sagemaker_tfserving.deployment.plan import PART_BYTES, Plan
 
 
 class ArchiveBucket:

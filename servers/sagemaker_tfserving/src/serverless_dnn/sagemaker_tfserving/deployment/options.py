@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from serverless_dnn.runtime.commands.deploying import ECR_IMAGE, ROLE_ARN, check_shape
 from serverless_dnn.runtime.errors import InvalidArgumentError
 
 MEMORY_SIZES_MB = (1024, 2048, 3072, 4096, 5120, 6144)
@@ -17,14 +18,6 @@ _LONGEST_NAME = 63
 _MOST_VARIABLES = 100
 _LONGEST_VARIABLE = 1024
 _NAME = re.compile(r"[a-zA-Z0-9](-*[a-zA-Z0-9])*")
-_ROLE = re.compile(r"arn:aws[a-z-]*:iam::\d{12}:role/[\w+=,.@/-]+", re.ASCII)
-# The last host is LocalStack's.
-_IMAGE = re.compile(
-    r"\d{12}\.dkr[.-]ecr(-fips)?\.(?P<region>[a-z0-9-]+)\."
-    r"(amazonaws\.com(\.cn)?|on\.aws|on\.amazonwebservices\.com\.cn|localhost\.localstack\.cloud(:\d+)?)"
-    r"/[a-z0-9]+([._/-]+[a-z0-9]+)*(:[\w][\w.-]{0,127})?(@sha256:[0-9a-f]{64})?",
-    re.ASCII,
-)
 _INSTANCE = re.compile(r"ml\.[a-z0-9-]+\.[a-z0-9-]+")
 _BUCKET = re.compile(r"[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]")
 _VARIABLE = re.compile(r"[a-zA-Z_][a-zA-Z0-9_]*")
@@ -89,7 +82,7 @@ class InstanceSize:
         Raises:
             InvalidArgumentError: It is none.
         """
-        _check_shape("--instance-type", self.instance_type, _INSTANCE, "a type such as ml.m5.large")
+        check_shape("--instance-type", self.instance_type, _INSTANCE, "a type such as ml.m5.large")
 
     def variant(self) -> dict[str, Any]:
         """Its part of a production variant."""
@@ -129,17 +122,17 @@ class Deployment:
         Raises:
             InvalidArgumentError: A value has the wrong shape; the message says which, and what was expected.
         """
-        _check_shape("--name", self.name, _NAME, "letters, digits and single hyphens between them")
-        _check_shape("--revision", self.revision, _NAME, "letters, digits and single hyphens between them")
+        check_shape("--name", self.name, _NAME, "letters, digits and single hyphens between them")
+        check_shape("--revision", self.revision, _NAME, "letters, digits and single hyphens between them")
         if len(self.resource_name) > _LONGEST_NAME:
             most = _LONGEST_NAME - len(self.revision) - 1
             raise InvalidArgumentError(
                 f"--name {self.name} is too long: with the revision, -{self.revision}, SageMaker takes at most "
                 f"{most} characters, got {len(self.name)}"
             )
-        _check_shape("--role", self.role_arn, _ROLE, "a role's ARN, arn:aws:iam::ACCOUNT:role/NAME")
-        image = _check_shape(
-            "--image-uri", self.image_uri, _IMAGE,
+        check_shape("--role", self.role_arn, ROLE_ARN, "a role's ARN, arn:aws:iam::ACCOUNT:role/NAME")
+        image = check_shape(
+            "--image-uri", self.image_uri, ECR_IMAGE,
             "an image in ECR (SageMaker takes no other registry), ACCOUNT.dkr.ecr.REGION.amazonaws.com/REPOSITORY:TAG",
         )  # fmt: skip
         if self.region not in (None, image["region"]):
@@ -149,7 +142,7 @@ class Deployment:
             )
         object.__setattr__(self, "region", image["region"])
         if self.bucket is not None:
-            _check_shape("--bucket", self.bucket, _BUCKET, "a bucket's name")
+            check_shape("--bucket", self.bucket, _BUCKET, "a bucket's name")
         _check_environment(self.environment)
 
     @property
@@ -168,13 +161,6 @@ class Deployment:
         return f"{self.name}-{self.revision}"
 
 
-def _check_shape(option: str, text: str, pattern: re.Pattern[str], expected: str) -> re.Match[str]:
-    match = pattern.fullmatch(text)
-    if match is None:
-        raise InvalidArgumentError(f"{option}: expected {expected}, got {text!r}")
-    return match
-
-
 def _check_concurrency(option: str, value: int) -> None:
     if not 1 <= value <= MOST_CONCURRENCY:
         raise InvalidArgumentError(f"{option}: expected a number from 1 to {MOST_CONCURRENCY}, got {value}")
@@ -184,7 +170,7 @@ def _check_environment(environment: Mapping[str, str]) -> None:
     if len(environment) > _MOST_VARIABLES:
         raise InvalidArgumentError(f"--env: at most {_MOST_VARIABLES} variables, got {len(environment)}")
     for name, value in environment.items():
-        _check_shape("--env", name, _VARIABLE, "NAME=VALUE with a name of letters, digits and underscores")
+        check_shape("--env", name, _VARIABLE, "NAME=VALUE with a name of letters, digits and underscores")
         # The value may be a secret, so it is not shown.
         if len(value) > _LONGEST_VARIABLE:
             raise InvalidArgumentError(

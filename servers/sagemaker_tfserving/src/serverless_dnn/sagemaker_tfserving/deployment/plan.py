@@ -5,6 +5,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from serverless_dnn.runtime.commands.deploying import Call
 from serverless_dnn.sagemaker_tfserving.deployment.model_archive import ARCHIVE_NAME, Archive
 from serverless_dnn.sagemaker_tfserving.deployment.options import Deployment
 
@@ -14,28 +15,6 @@ PART_BYTES = 8 << 20
 TAG = "serverless-dnn:endpoint"
 _NEW = "there is no such endpoint"
 _OLD = "there is one"
-
-
-@dataclass(frozen=True)
-class Call:
-    """One call of an AWS API.
-
-    Attributes:
-        service: For example ``sagemaker``.
-        operation: For example ``CreateModel``.
-        parameters: As the API reference names them.
-        when: On which condition it is made, or how often; empty for once and always.
-    """
-
-    service: str
-    operation: str
-    parameters: Mapping[str, Any]
-    when: str = ""
-
-    def document(self) -> dict[str, Any]:
-        """The call as it is printed."""
-        told = {"service": self.service, "operation": self.operation, "parameters": dict(self.parameters)}
-        return {**told, "when": self.when} if self.when else told
 
 
 @dataclass(frozen=True)

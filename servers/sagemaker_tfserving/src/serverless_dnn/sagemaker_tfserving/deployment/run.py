@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from typing import TYPE_CHECKING, Protocol
 
+from serverless_dnn.runtime.commands.deploying import Call
 from serverless_dnn.runtime.errors import (
     AlreadyExistsError,
     DeadlineExceededError,
@@ -15,7 +16,7 @@ from serverless_dnn.runtime.errors import (
 )
 from serverless_dnn.sagemaker_tfserving.deployment.model_archive import Archive
 from serverless_dnn.sagemaker_tfserving.deployment.options import Deployment, ServerlessSize
-from serverless_dnn.sagemaker_tfserving.deployment.plan import TAG, Call, EndpointState, Plan, deletion_plan
+from serverless_dnn.sagemaker_tfserving.deployment.plan import TAG, EndpointState, Plan, deletion_plan
 
 if TYPE_CHECKING:
     from serverless_dnn.sagemaker_tfserving.deployment.archive_bucket import ArchiveBucket

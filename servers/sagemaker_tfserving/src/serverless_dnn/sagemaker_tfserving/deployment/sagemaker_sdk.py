@@ -12,8 +12,9 @@ from sagemaker.core.resources import Endpoint, EndpointConfig, Model, Tag
 from sagemaker.core.shapes import ProductionVariantServerlessConfig
 from sagemaker.core.utils.code_injection.codec import transform
 
+from serverless_dnn.runtime.commands.deploying import Call
 from serverless_dnn.sagemaker_tfserving.deployment.aws_session import Session, explained
-from serverless_dnn.sagemaker_tfserving.deployment.plan import TAG, Call, EndpointState, Revision
+from serverless_dnn.sagemaker_tfserving.deployment.plan import TAG, EndpointState, Revision
 
 
 class _ServerlessConfig(ProductionVariantServerlessConfig):  # type: ignore[misc] # the SDK ships no types
