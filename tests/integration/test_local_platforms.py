@@ -169,7 +169,8 @@ def test_a_function_that_hangs_times_out_and_is_replaced(function: Callable[...,
 
     hung = _invoke(deployment, hang=True)
 
-    assert hung["payload"] == {"errorMessage": "Task timed out after 1.00 seconds"}
+    assert hung["payload"]["errorType"] == "Sandbox.Timedout"
+    assert hung["payload"]["errorMessage"].endswith(" Error: Task timed out after 1.00 seconds")
     assert hung["error"] == "Unhandled"
     assert _invoke(deployment)["error"] is None
 

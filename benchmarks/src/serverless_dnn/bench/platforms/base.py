@@ -18,6 +18,8 @@ class DeployOptions:
         instances: The maximum number of concurrent instances.
         throttle: Whether requests beyond the instance cap are refused, as the real platform does once its quota is
             reached; otherwise they wait, because one machine cannot stand in for many.
+        idle_timeout_s: How long an instance is kept without requests, where the front door starts instances; ``None``
+            keeps it until the end.
         start_timeout_s: How long an instance may take to start.
         cache_folder: Where compiled models are kept between starts; ``None`` disables the cache.
     """
@@ -28,6 +30,7 @@ class DeployOptions:
     engine: str = "auto"
     instances: int = 1
     throttle: bool = False
+    idle_timeout_s: float | None = None
     start_timeout_s: float = 120.0
     cache_folder: Path | None = None
 
@@ -80,6 +83,10 @@ class Deployment(Protocol):
 
     def ensure_instance(self) -> None:
         """Start an instance if the platform's front door would not start one by itself."""
+        ...
+
+    def server_pids(self) -> tuple[int, ...]:
+        """The processes of the running instances, without what the platform itself consists of."""
         ...
 
     def stop(self) -> None:

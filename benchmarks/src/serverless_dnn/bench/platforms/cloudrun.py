@@ -55,6 +55,10 @@ class LocalCloudRun:
         self._process = start_server(list(self._command), variables, self._options.log_folder / "cloudrun-1.log")
         self._port = self._process.wait_ready(self._options.start_timeout_s)
 
+    def server_pids(self) -> tuple[int, ...]:
+        """The process of the instance, if it is running."""
+        return () if self._process is None else (self._process.process.pid,)
+
     def stop(self) -> None:
         """Stop the instance: SIGTERM, then SIGKILL 10 s later."""
         if self._process is not None:

@@ -12,16 +12,23 @@ _ResultT = TypeVar("_ResultT")
 _SHUTDOWN_TIMEOUT_S = 1.0
 
 
-async def listen(application: web.Application) -> tuple[web.AppRunner, int]:
+async def listen(application: web.Application, *, auto_decompress: bool = True) -> tuple[web.AppRunner, int]:
     """Serve an application on a free loopback port.
 
     Args:
         application: The application.
+        auto_decompress: Whether it gets compressed bodies decompressed.
 
     Returns:
         The runner to clean up at the end, and the port.
     """
-    runner = web.AppRunner(application, access_log=None, handle_signals=False, shutdown_timeout=_SHUTDOWN_TIMEOUT_S)
+    runner = web.AppRunner(
+        application,
+        access_log=None,
+        handle_signals=False,
+        shutdown_timeout=_SHUTDOWN_TIMEOUT_S,
+        auto_decompress=auto_decompress,
+    )
     await runner.setup()
     site = web.TCPSite(runner, "127.0.0.1", 0)
     await site.start()

@@ -1,149 +1,165 @@
-"""One Lambda execution environment: the Runtime API on one side, the real runtime client process on the other.
+"""The Runtime API of one execution environment, which a runtime client polls for events.
 
 The API is AWS's (https://docs.aws.amazon.com/lambda/latest/dg/runtimes-api.html, version 2018-06-01).
 """
 
 import asyncio
 import time
-import uuid
-from collections.abc import Callable
 from dataclasses import dataclass
 
+import orjson
 from aiohttp import web
 
-from serverless_dnn.bench.errors import StartError
 from serverless_dnn.bench.platforms.front_door import listen
-from serverless_dnn.bench.processes import ServerProcess
+from serverless_dnn.bench.platforms.lambda_function import FUNCTION_ARN, MAX_RESPONSE_BYTES
 
-API = "/2018-06-01/runtime"
-# 6 MiB and 100 bytes (AWS's Runtime Interface Emulator).
-MAX_RESPONSE_BYTES = 6_291_556
-_POLL_S = 0.005
+_API = "/2018-06-01/runtime"
+_ACCEPTED = b'{"status":"OK"}'
+
+
+@dataclass(frozen=True)
+class Event:
+    """What a function is invoked with.
+
+    Attributes:
+        request_id: The invocation's id.
+        payload: The event, as JSON.
+        trace_id: The X-Ray trace's id.
+        client_context: The caller's context, as JSON; ``None`` if there is none.
+        wants_log: Whether the result is to hold the log's tail.
+    """
+
+    request_id: str
+    payload: bytes
+    trace_id: str
+    client_context: str | None = None
+    wants_log: bool = False
 
 
 @dataclass(frozen=True)
 class FunctionResult:
-    """What a function returned.
+    """What an invocation led to.
 
     Attributes:
-        payload: Its JSON.
-        failed: Whether the function raised, or could not start.
+        payload: The function's result, or a description of the error, as JSON.
+        error_type: The error's type; ``None`` after a success.
+        log: The log's tail, if the event asked for it.
     """
 
     payload: bytes
-    failed: bool = False
+    error_type: str | None = None
+    log: bytes = b""
 
 
-class RuntimeExited(Exception):  # noqa: N818 - Lambda's own word for it
-    """The function's process exited during an invocation."""
+class RuntimeApi:
+    """The API's server, for one runtime client after another.
 
-
-class ExecutionEnvironment:
-    """A runtime client process and the API it polls.
-
-    Args:
-        timeout_s: How long an invocation may take.
+    Attributes:
+        address: Its ``host:port``, once it has been started.
+        polled: Done as soon as the client waits for an event.
+        init_error: Done as soon as the client reports that it cannot start.
     """
 
-    def __init__(self, timeout_s: float) -> None:
-        self._timeout_s = timeout_s
-        self._events: asyncio.Queue[tuple[str, bytes, int] | None] = asyncio.Queue()
-        self._polled = asyncio.Event()
-        self._result: asyncio.Future[FunctionResult] = asyncio.get_running_loop().create_future()
-        self._process: ServerProcess | None = None
+    polled: asyncio.Future[asyncio.Future[web.Response]]
+    init_error: asyncio.Future[FunctionResult]
+
+    def __init__(self) -> None:
         self._runner: web.AppRunner | None = None
+        self.address = ""
+        self.forget_client()
 
-    async def start(self, launch: Callable[[str], ServerProcess], timeout_s: float) -> None:
-        """Start the process and wait until it asks for its first event: the init phase.
+    def forget_client(self) -> None:
+        """Be ready for a new runtime client."""
+        loop = asyncio.get_running_loop()
+        self.polled, self.init_error = loop.create_future(), loop.create_future()
+        self._result: asyncio.Future[FunctionResult] = loop.create_future()
 
-        Args:
-            launch: Starts the process, given the API's ``host:port``.
-            timeout_s: How long the init phase may take.
-
-        Raises:
-            StartError: The process exited, reported an init error, or took too long.
-        """
-        application = web.Application(client_max_size=4 * MAX_RESPONSE_BYTES)
-        application.router.add_get(f"{API}/invocation/next", self._next)
-        application.router.add_post(f"{API}/invocation/{{id}}/response", self._response)
-        application.router.add_post(f"{API}/invocation/{{id}}/error", self._error)
-        application.router.add_post(f"{API}/init/error", self._error)
+    async def start(self) -> None:
+        """Listen on a free port."""
+        # Its client is trusted, and what is too long is reported in the API's own way.
+        application = web.Application(client_max_size=0)
+        application.router.add_get(f"{_API}/invocation/next", self._next)
+        application.router.add_post(f"{_API}/invocation/{{id}}/response", self._response)
+        application.router.add_post(f"{_API}/invocation/{{id}}/error", self._error)
+        application.router.add_post(f"{_API}/init/error", self._init_error)
         self._runner, port = await listen(application)
-        self._process = launch(f"127.0.0.1:{port}")
-        deadline_ns = time.perf_counter_ns() + int(timeout_s * 1e9)
-        while not self._polled.is_set():
-            if self._result.done():
-                raise StartError(f"the function reported an init error: {self._result.result().payload.decode()}")
-            self._process.ready_port()
-            if time.perf_counter_ns() > deadline_ns:
-                raise StartError(f"the function's init took over {timeout_s} s (log: {self._process.log_path})")
-            await asyncio.sleep(_POLL_S)
+        self.address = f"127.0.0.1:{port}"
 
-    async def invoke(self, payload: bytes) -> FunctionResult:
-        """Hand over an event and wait for the result.
+    def deliver(self, event: Event, timeout_s: float) -> asyncio.Future[FunctionResult]:
+        """Hand an event to the client that waits for one.
 
         Args:
-            payload: The event's JSON.
+            event: The event.
+            timeout_s: How long the function may take.
 
         Returns:
-            The function's result, failed or not.
-
-        Raises:
-            TimeoutError: The function took too long; the environment must be stopped.
-            RuntimeExited: Its process exited; the environment must be stopped.
+            The future result.
         """
-        self._result = asyncio.get_running_loop().create_future()
-        deadline_ms = int((time.time() + self._timeout_s) * 1000)
-        await self._events.put((str(uuid.uuid4()), payload, deadline_ms))
-        async with asyncio.timeout(self._timeout_s):
-            while not self._result.done():
-                if self._process is not None and self._process.process.poll() is not None:
-                    raise RuntimeExited
-                await asyncio.wait([self._result], timeout=0.1)
-        return self._result.result()
+        loop = asyncio.get_running_loop()
+        answer, self.polled, self._result = self.polled.result(), loop.create_future(), loop.create_future()
+        headers = {
+            "Lambda-Runtime-Aws-Request-Id": event.request_id,
+            "Lambda-Runtime-Deadline-Ms": str(int((time.time() + timeout_s) * 1000)),
+            "Lambda-Runtime-Invoked-Function-Arn": FUNCTION_ARN,
+            "Lambda-Runtime-Trace-Id": event.trace_id,
+        }
+        if event.client_context is not None:
+            headers["Lambda-Runtime-Client-Context"] = event.client_context
+        answer.set_result(web.Response(body=event.payload, headers=headers, content_type="application/json"))
+        return self._result
 
     async def stop(self) -> None:
-        """Kill the process immediately, as Lambda does with functions without extensions."""
-        if self._process is not None:
-            await asyncio.to_thread(self._process.stop, 0.0)
-        # The pending poll of a killed process would delay the server's shutdown.
-        await self._events.put(None)
+        """Stop the server."""
+        # The pending poll of a client that is gone would delay the shutdown.
+        if self.polled.done() and not self.polled.result().done():
+            self.polled.result().set_result(web.Response(status=410))
         if self._runner is not None:
             await self._runner.cleanup()
 
     async def _next(self, _request: web.Request) -> web.Response:
-        self._polled.set()
-        event = await self._events.get()
-        if event is None:
-            return web.Response(status=410)
-        request_id, payload, deadline_ms = event
-        headers = {
-            "Lambda-Runtime-Aws-Request-Id": request_id,
-            "Lambda-Runtime-Deadline-Ms": str(deadline_ms),
-            "Lambda-Runtime-Invoked-Function-Arn": "arn:aws:lambda:local:000000000000:function:local",
-            "Lambda-Runtime-Trace-Id": f"Root=1-{uuid.uuid4().hex[:8]}-{uuid.uuid4().hex[:24]}",
-        }
-        return web.Response(body=payload, headers=headers, content_type="application/json")
+        loop = asyncio.get_running_loop()
+        if self.polled.done():
+            # A client that lost the connection asks again.
+            self.polled = loop.create_future()
+        answer: asyncio.Future[web.Response] = loop.create_future()
+        self.polled.set_result(answer)
+        return await answer
 
     async def _response(self, request: web.Request) -> web.Response:
         payload = await request.read()
-        if len(payload) > MAX_RESPONSE_BYTES:
-            message = f"Exceeded maximum allowed payload size ({MAX_RESPONSE_BYTES} bytes)."
-            self._finish(
-                FunctionResult(
-                    b'{"errorType":"Function.ResponseSizeTooLarge","errorMessage":"' + message.encode() + b'"}',
-                    failed=True,
-                )
-            )
-            return web.json_response({"errorType": "RequestEntityTooLarge", "errorMessage": message}, status=413)
-        self._finish(FunctionResult(payload))
-        return web.json_response({"status": "OK"}, status=202)
+        if len(payload) <= MAX_RESPONSE_BYTES:
+            self._finish(FunctionResult(payload))
+            return _reply(202, _ACCEPTED)
+        message = f"Response payload size exceeded maximum allowed payload size ({MAX_RESPONSE_BYTES} bytes)."
+        kind = "Function.ResponseSizeTooLarge"
+        self._finish(FunctionResult(orjson.dumps({"errorMessage": message, "errorType": kind}), kind))
+        message = f"Exceeded maximum allowed payload size ({MAX_RESPONSE_BYTES} bytes)."
+        return _reply(413, orjson.dumps({"errorMessage": message, "errorType": "RequestEntityTooLarge"}))
 
     async def _error(self, request: web.Request) -> web.Response:
-        self._finish(FunctionResult(await request.read(), failed=True))
-        return web.json_response({"status": "OK"}, status=202)
+        self._finish(await _reported_error(request))
+        return _reply(202, _ACCEPTED)
+
+    async def _init_error(self, request: web.Request) -> web.Response:
+        error = await _reported_error(request)
+        if not self.init_error.done():
+            self.init_error.set_result(error)
+        return _reply(202, _ACCEPTED)
 
     def _finish(self, result: FunctionResult) -> None:
         # Nobody is waiting for a late response to an invocation that timed out.
         if not self._result.done():
             self._result.set_result(result)
+
+
+async def _reported_error(request: web.Request) -> FunctionResult:
+    payload = await request.read()
+    try:
+        kind = orjson.loads(payload)["errorType"]
+    except (ValueError, TypeError, KeyError):
+        kind = request.headers.get("Lambda-Runtime-Function-Error-Type", "Runtime.Unknown")
+    return FunctionResult(payload, str(kind))
+
+
+def _reply(status: int, body: bytes) -> web.Response:
+    return web.Response(body=body, status=status, content_type="application/json")

@@ -87,12 +87,21 @@ class LocalSageMaker:
     def ensure_instance(self) -> None:
         """Do nothing: the first request starts an instance."""
 
+    def server_pids(self) -> tuple[int, ...]:
+        """The processes of the running containers."""
+        return tuple(container.process.process.pid for container in self._pool.members)
+
     def stop(self) -> None:
         """Stop all containers and the front door."""
         self._door.stop()
 
     async def _application(self) -> web.Application:
-        self._pool = InstancePool(self._start_container, self._options.instances, throttle=self._options.throttle)
+        self._pool = InstancePool(
+            self._start_container,
+            self._options.instances,
+            throttle=self._options.throttle,
+            idle_timeout_s=self._options.idle_timeout_s,
+        )
         timeout = aiohttp.ClientTimeout(total=REQUEST_TIMEOUT_S)
         # SageMaker drops this header, and the one that would tell the caller that a response is compressed.
         dropped = ("Accept-Encoding",)
