@@ -49,10 +49,11 @@ class Server:
     Attributes:
         script: The command's name in ``hatch.toml``, for messages.
         dockerfile: Its Dockerfile.
-        port_variable: The variable that sets the port to listen on.
+        port_variable: The variable that sets the port to listen on; ignored by a server that does not listen.
         arguments: What the platform starts the image with.
-        stop_timeout_s: The time between the platform's SIGTERM and SIGKILL, in seconds.
+        stop_timeout_s: The time between the platform's SIGTERM and SIGKILL, in seconds; 0 if it only kills.
         predict: Makes one prediction: takes the port, the model's name and the inputs.
+        environment: What the platform sets besides.
     """
 
     script: str
@@ -61,6 +62,7 @@ class Server:
     arguments: tuple[str, ...]
     stop_timeout_s: float
     predict: Callable[[int, str, Inputs], Answer]
+    environment: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -203,6 +205,7 @@ def _cold_start(
         scratch = Path(folder)
         scratch.chmod(0o777)
         environment = {
+            **server.environment,
             server.port_variable: "0",
             "SDNN_HOST": "127.0.0.1",
             "SDNN_READY_FILE": "/tmp/ready.json",  # noqa: S108 - the image's own /tmp
@@ -237,6 +240,10 @@ def _wait_ready(process: subprocess.Popen[bytes], scratch: Path) -> int:
 
 def _stop(process: subprocess.Popen[bytes], scratch: Path, timeout_s: float) -> None:
     if process.poll() is not None:
+        return
+    if not timeout_s:
+        process.kill()
+        process.wait()
         return
     process.terminate()
     try:

@@ -16,6 +16,7 @@ _FOLDERS = {
     "serverless-dnn-runtime": "servers/runtime",
     "serverless-dnn-cloudrun": "servers/cloudrun_grpc",
     "serverless-dnn-sagemaker": "servers/sagemaker_tfserving",
+    "serverless-dnn-lambda": "servers/lambda_rest",
 }
 
 

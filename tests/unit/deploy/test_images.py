@@ -12,6 +12,7 @@ from image_files import FLAVOURS, ROOT, ImageFiles
 IMAGES = {
     "cloudrun": ImageFiles(ROOT / "servers" / "cloudrun_grpc"),
     "sagemaker": ImageFiles(ROOT / "servers" / "sagemaker_tfserving"),
+    "lambda_": ImageFiles(ROOT / "servers" / "lambda_rest"),
 }
 each_image = pytest.mark.parametrize("image", IMAGES.values(), ids=IMAGES)
 each_flavour = pytest.mark.parametrize("flavour", FLAVOURS)

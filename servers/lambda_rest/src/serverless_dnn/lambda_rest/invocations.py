@@ -31,6 +31,8 @@ from serverless_dnn.runtime.timing import Instance, PhaseTimer
 _log = logging.getLogger(__name__)
 # What is left of an invocation's time for printing and posting its result.
 _RESERVE_S = 0.2
+# Whatever waits within an invocation ends by itself at the deadline, and knows best what it waited for.
+_GRACE_S = 0.05
 # A prediction that did not end in time keeps its thread until it does; the next invocations take others.
 _THREADS = 4
 # A shorter wait is no news.
@@ -103,7 +105,7 @@ class Invocations:
         deadline = Deadline.after(max(0.0, remaining_s - _RESERVE_S))
         work = self._threads.submit(self._reply, event, deadline)
         try:
-            return work.result(deadline.left_s())
+            return work.result((deadline.left_s() or 0.0) + _GRACE_S)
         except FutureTimeoutError:
             if work.done():
                 return work.result()
