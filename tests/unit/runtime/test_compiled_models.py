@@ -133,3 +133,13 @@ def test_explain_tells_the_engine_operator_by_operator(saved: Path, models: Path
     text = run_command("sdnn-models", "explain", str(models / "lookup" / "1")).stdout
     assert "tensorflow" in text.splitlines()[0]
     assert "Sum int32" in text
+
+
+def test_every_version_is_compiled_for_servers_that_serve_all(models: Path, tmp_path: Path, run_command: Run) -> None:
+    command = ("python", "-m", "serverless_dnn.runtime.commands.compile_models", "--engine", "openvino")
+    folders = ("--model-base-path", str(models / "half_plus_two"), "--cache-folder", str(tmp_path))
+
+    newest, every = run_command(*command, *folders), run_command(*command, *folders, "--all-versions")
+
+    assert [json.loads(line)["version"] for line in newest.stdout.splitlines()] == [12]
+    assert [json.loads(line)["version"] for line in every.stdout.splitlines()] == [12, 1]

@@ -41,7 +41,8 @@ if TYPE_CHECKING:
     context_settings={"max_content_width": 120},
 )
 @settings_options(ServerSettings, EngineOptions, omit=(*_SERVING_OPTIONS, "ready_file"))
-def main(**given: Any) -> None:
+@click.option("--all-versions", is_flag=True, help="Every version on disk, not only those that would be served.")
+def main(*, all_versions: bool, **given: Any) -> None:
     """Load each model once with a compiled-model cache; prints one JSON line per model.
 
     Where TensorFlow is installed, OpenVINO's outputs are compared with TensorFlow's, on the model's warm-up requests
@@ -59,7 +60,7 @@ def main(**given: Any) -> None:
         uncached, refused = 0, list[str]()
         for config in wanted_models(settings):
             folders = list_versions(config.base_path)
-            for version in sorted(config.policy.choose(folders), reverse=True):
+            for version in sorted(folders if all_versions else config.policy.choose(folders), reverse=True):
                 begin_ns = time.perf_counter_ns()
                 info, verified, refusal = _compile(folders[version], settings.engine, config.name)
                 uncached += info.name == "openvino" and info.compiled_cache == "none"
