@@ -17,15 +17,17 @@ from serverless_dnn.models.workload import make_request
 _BARS = {"mobilenet_v1": 1.25, "bert_base": 1.1}
 # What loads a compiled model in OpenVINO and nothing else: no server, no checks, no SavedModel.
 _BAREST = """
-import sys
+import os, sys
 sys.modules["openvino.tools.ovc"] = None
 import numpy as np
 import openvino
 
-blob = openvino.Tensor(np.memmap(sys.argv[1], np.uint8, "r"), shared_memory=True)
+blob = openvino.Tensor(np.memmap(sys.argv[1], np.uint8, "c"), shared_memory=True)
 settings = {"PERFORMANCE_HINT": "LATENCY", "ENABLE_CPU_PINNING": False}
 request = openvino.Core().import_model(blob, "CPU", settings).create_infer_request()
 request.infer(dict(np.load(sys.argv[2])))
+# Not by the interpreter's own way out, which may free the memory map before the model that reads it.
+os._exit(0)
 """
 
 
