@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any, Protocol
+from uuid import uuid4
 
 # This machine's pip registry settings, which build steps see only if they are mounted. The certificates get a throwaway
 # overlay (O) that absorbs whatever packages write there.
@@ -118,7 +119,13 @@ class Docker:
         """The command that starts an image; see ``ContainerTool.command``."""
         variables = [f"--env={name}={value}" for name, value in start.environment.items()]
         volumes = [f"--volume={folder}:{place}" for place, folder in start.folders.items()]
-        yield ["docker", "run", "--rm", "--read-only", "--network=host", *volumes, *variables, tag, *start.arguments]
+        name = f"sdnn-{uuid4().hex}"
+        run = ["docker", "run", "--rm", f"--name={name}", "--read-only", "--network=host"]
+        try:
+            yield [*run, *volumes, *variables, tag, *start.arguments]
+        finally:
+            # SIGKILL ends the command, not its container. One that ended by itself is gone, which is no error.
+            subprocess.run(["docker", "rm", "--force", name], capture_output=True, check=False)
 
 
 class Buildah:

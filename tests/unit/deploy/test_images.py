@@ -1,8 +1,11 @@
 """The images of all servers: what is locked for them, how they start, and the commands that build them."""
 
+import importlib
 import importlib.util
 import json
+import os
 import re
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -95,3 +98,21 @@ def test_the_image_command_says_which_models_are_missing(
     result = CliRunner().invoke(module.main, ["--models", str(tmp_path)])
     assert result.exit_code == 2
     assert "saved_model.pb" in result.output
+
+
+def test_docker_removes_the_container_whose_command_was_killed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    # A stand-in that writes down what it is asked for.
+    docker, log = tmp_path / "docker", tmp_path / "log"
+    docker.write_text(f'#!/bin/sh\necho "$@" >> {log}\n[ "$1" != run ] || exec sleep 60\n')
+    docker.chmod(0o755)
+    monkeypatch.setenv("PATH", str(tmp_path), prepend=os.pathsep)
+    monkeypatch.syspath_prepend(str(ROOT / "images"))
+    tools = importlib.import_module("container_tools")
+
+    with tools.Docker().command("image", tools.Start({}, {})) as command:
+        process = subprocess.Popen(command)
+        process.kill()
+        process.wait()
+
+    (name,) = [text.removeprefix("--name=") for text in command if text.startswith("--name=")]
+    assert log.read_text().splitlines()[-1] == f"rm --force {name}"
