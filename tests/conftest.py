@@ -84,6 +84,10 @@ _MAKE_MODELS = """
             [turns] = tf.while_loop(absent, lambda turns: [turns + 1], [first])
             return {"done": tf.reshape(turns >= 0, [1])}
 
+        @tf.function(input_signature=[tf.TensorSpec([], tf.int32, "length")])
+        def ones(self, length):
+            return {"ones": tf.ones([length], tf.int32)}
+
     def rows_of_examples():
         module = tf.Module()
         spec = [tf.TensorSpec([None], tf.string, "inputs")]
@@ -146,7 +150,7 @@ _MAKE_MODELS = """
     tf.saved_model.save(pair, f"{root}/pair/3", {"serving_default": pair.predict})
     tf.saved_model.save(lookup, f"{root}/lookup/1", {"serving_default": lookup.predict})
     gate = Gate()
-    tf.saved_model.save(gate, f"{root}/gate/1", {"serving_default": gate.predict})
+    tf.saved_model.save(gate, f"{root}/gate/1", {"serving_default": gate.predict, "ones": gate.ones})
     rows_of_examples()
     scaled()
 """
@@ -159,7 +163,7 @@ _MAKE_NUMBERS = f"""
 @pytest.fixture(scope="session")
 def models(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder of models: half_plus_two (versions 1 and 12), matrix, types (strings, several signatures), pair, lookup,
-    examples (classify, regress), scaled (an input with a default value), gate (runs until a file exists)."""
+    examples (classify, regress), scaled (an input with a default value), gate (runs until a file exists; ones of any length)."""
     root = tmp_path_factory.mktemp("models")
     subprocess.run([sys.executable, "-c", textwrap.dedent(_MAKE_MODELS), str(root)], check=True, capture_output=True)
     (root / "half_plus_two" / ".hidden").mkdir()

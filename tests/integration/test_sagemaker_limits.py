@@ -4,9 +4,6 @@ How the API reports each: https://docs.aws.amazon.com/sagemaker/latest/APIRefere
 """
 
 import json
-import subprocess
-import sys
-import textwrap
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
@@ -20,42 +17,6 @@ from botocore.exceptions import ClientError as BotoError
 
 from serverless_dnn.bench.platforms.base import DeployOptions
 from serverless_dnn.bench.platforms.sagemaker import MAX_PAYLOAD_BYTES, LocalSageMaker
-
-_MAKE_MODEL = """
-    import sys
-    import tensorflow as tf
-
-    class Gate(tf.Module):
-        # Makes the file `started`, then runs until the file `go_on` exists.
-        @tf.function(input_signature=[tf.TensorSpec([], tf.string, "started"), tf.TensorSpec([], tf.string, "go_on")])
-        def predict(self, started, go_on):
-            def absent(turns):
-                # The same path every time, but nothing may look it up once for all.
-                nothing = tf.strings.regex_replace(tf.strings.as_string(turns), "[0-9]", "")
-                return tf.equal(tf.size(tf.io.matching_files(go_on + nothing)), 0)
-
-            with tf.control_dependencies([tf.io.write_file(started, "")]):
-                first = tf.constant(0, tf.int64)
-            [turns] = tf.while_loop(absent, lambda turns: [turns + 1], [first])
-            return {"done": tf.reshape(turns >= 0, [1])}
-
-        @tf.function(input_signature=[tf.TensorSpec([], tf.int32, "length")])
-        def ones(self, length):
-            return {"ones": tf.ones([length], tf.int32)}
-
-    gate = Gate()
-    tf.saved_model.save(gate, sys.argv[1], {"serving_default": gate.predict, "ones": gate.ones})
-"""
-
-
-@pytest.fixture(scope="module")
-def gate(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A model that is busy until the test ends it."""
-    folder = tmp_path_factory.mktemp("models") / "gate"
-    command = [sys.executable, "-c", textwrap.dedent(_MAKE_MODEL), str(folder / "1")]
-    made = subprocess.run(command, capture_output=True, text=True, check=False)
-    assert made.returncode == 0, made.stderr
-    return folder
 
 
 @dataclass(frozen=True)
@@ -96,12 +57,14 @@ class Endpoint:
 
 
 @pytest.fixture
-def deploy_gate(gate: Path, tmp_path: Path) -> Iterator[Callable[..., Endpoint]]:
+def deploy_gate(models: Path, tmp_path: Path) -> Iterator[Callable[..., Endpoint]]:
     """Deploy the model on an endpoint with the limits that a test sets."""
     running: list[LocalSageMaker] = []
 
     def start(instances: int = 1, *, throttle: bool = True, timeout_s: float = 60.0) -> Endpoint:
-        options = DeployOptions("gate", gate, tmp_path / "logs", "tensorflow", instances=instances, throttle=throttle)
+        options = DeployOptions(
+            "gate", models / "gate", tmp_path / "logs", "tensorflow", instances=instances, throttle=throttle
+        )
         deployment = LocalSageMaker(options, timeout_s=timeout_s)
         running.append(deployment)
         client = boto3.client(

@@ -4,6 +4,7 @@ import os
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from importlib.util import find_spec
+from typing import TYPE_CHECKING
 
 from serverless_dnn.lambda_rest.options import LambdaOptions
 from serverless_dnn.runtime.cpus import effective_cpus
@@ -13,10 +14,13 @@ from serverless_dnn.runtime.http.rest_options import RestOptions
 from serverless_dnn.runtime.http.transfers import Transfers
 from serverless_dnn.runtime.inference.admission import Admission
 from serverless_dnn.runtime.model_servers.binary import find_binary, our_binary
-from serverless_dnn.runtime.repository.configuration import wanted_models
+from serverless_dnn.runtime.repository.configuration import ModelConfig, wanted_models
 from serverless_dnn.runtime.repository.loading import start_repository
 from serverless_dnn.runtime.settings import ServerSettings, TransferOptions
 from serverless_dnn.runtime.timing import Instance, PhaseTimer
+
+if TYPE_CHECKING:
+    from serverless_dnn.runtime.model_servers.model_servers import ModelServers
 
 _ID_CHARACTERS = 12
 
@@ -59,9 +63,11 @@ def load_function(
         ServingError: A model cannot be loaded, or a model server does not start.
     """
     settings = _with_threads(settings)
+    configs = wanted_models(settings)
     if options.model_server == "child":
-        settings = _with_child(settings, options, instance)
-    repository = start_repository(settings, instance)
+        servers = _start_child(settings, options, configs, instance)
+        settings = servers.remote_settings(settings)
+    repository = start_repository(settings, instance, configs)
     instance.ready()
     names = tuple(sorted({servable.model_name for servable in repository.all()}))
     # Lambda sends one event at a time, and has its own limits on memory and size.
@@ -100,7 +106,9 @@ def _with_threads(settings: ServerSettings) -> ServerSettings:
     return replace(settings, engine=replace(settings.engine, threads=threads))
 
 
-def _with_child(settings: ServerSettings, options: LambdaOptions, instance: Instance) -> ServerSettings:
+def _start_child(
+    settings: ServerSettings, options: LambdaOptions, configs: list[ModelConfig], instance: Instance
+) -> "ModelServers":
     """Run the models in a model server beside this process."""
     if find_spec("grpc") is None:
         raise FailedPreconditionError(
@@ -113,6 +121,5 @@ def _with_child(settings: ServerSettings, options: LambdaOptions, instance: Inst
     instance.server = binary.name
     servers = ModelServers(binary, ModelServerOptions(), settings.engine)
     with instance.starting("load"):
-        servers.start(wanted_models(settings))
-    engine = replace(settings.engine, name="remote", remote_target=servers.targets)
-    return replace(settings, engine=engine, enable_batching=False, batching_parameters_file=None, warm_up=False)
+        servers.start(configs)
+    return servers

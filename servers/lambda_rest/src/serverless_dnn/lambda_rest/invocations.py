@@ -21,11 +21,10 @@ from serverless_dnn.runtime.errors import (
     InternalError,
     InvalidArgumentError,
     ServingError,
-    status_of,
 )
 from serverless_dnn.runtime.http.bodies import compress
 from serverless_dnn.runtime.http.messages import HttpReply
-from serverless_dnn.runtime.http.rest_api import error_body
+from serverless_dnn.runtime.http.rest_api import error_reply
 from serverless_dnn.runtime.timing import Instance, PhaseTimer
 
 _log = logging.getLogger(__name__)
@@ -93,11 +92,10 @@ class Invocations:
             reply = self._reply(event, FOREVER) if remaining_ms is None else self._within(event, remaining_ms() / 1000)
             check_size(reply, event.kind)
         except ServingError as error:
-            reply = HttpReply(status_of(error).http, JSON_TYPE, error_body(str(error)))
+            reply = error_reply(error)
         except Exception:  # noqa: BLE001 - an answer is due whatever happens
             _log.exception("an invocation failed because of a bug in this server")
-            message = "internal error: the function's log has the details"
-            reply = HttpReply(status_of(InternalError()).http, JSON_TYPE, error_body(message))
+            reply = error_reply(InternalError("internal error: the function's log has the details"))
         trace = current_trace()
         return reply if trace is None else replace(reply, headers={**reply.headers, "x-amzn-trace-id": trace})
 

@@ -19,11 +19,10 @@ from serverless_dnn.runtime.errors import (
     NotFoundError,
     ServingError,
     UnavailableError,
-    status_of,
 )
 from serverless_dnn.runtime.http.bodies import compress, inflate
 from serverless_dnn.runtime.http.messages import HttpReply, HttpRequest
-from serverless_dnn.runtime.http.rest_api import RestApi, error_body
+from serverless_dnn.runtime.http.rest_api import INTERNAL_MESSAGE, RestApi, error_reply
 from serverless_dnn.runtime.http.rest_options import RestOptions
 from serverless_dnn.runtime.inference.admission import Admission
 from serverless_dnn.runtime.inference.servable import Servable
@@ -49,7 +48,7 @@ class Script:
 
     Attributes:
         script: The script.
-        ports: The gRPC and REST ports on loopback, of which each request gets a pair in turn.
+        next_ports: Returns a pair of gRPC and REST ports on loopback: each request gets another, in turn.
     """
 
     script: InferenceScript
@@ -94,10 +93,10 @@ class Container:
         try:
             return self._route(request, request.path.rstrip("/"))
         except ServingError as error:
-            return _refusal(error)
+            return error_reply(error)
         except Exception:  # noqa: BLE001 - no traceback may reach a caller
             _log.exception("a request failed because of a bug in this server")
-            return _refusal(InternalError("internal error: the server's log has the details"))
+            return error_reply(InternalError(INTERNAL_MESSAGE))
 
     def _route(self, request: HttpRequest, path: str) -> HttpReply:
         if path == "/ping":
@@ -163,7 +162,7 @@ class Container:
                 context = self._context(request, target, len(body), script.next_ports())
                 reply = script.script.call(body, context, Deadline.after(self.options.timeout_s))
         except ServingError as error:
-            reply = _refusal(error)
+            reply = error_reply(error)
         timing = {"server-timing": self.instance.server_timing(timer)}
         return _with_timing(replace(reply, headers={**reply.headers, **timing}))
 
@@ -187,10 +186,6 @@ class Container:
             "accept_header": request.headers.get("accept") or JSON_TYPE,
             "content_length": body_bytes,
         }
-
-
-def _refusal(error: ServingError) -> HttpReply:
-    return HttpReply(status_of(error).http, JSON_TYPE, error_body(str(error)))
 
 
 def _with_timing(reply: HttpReply) -> HttpReply:

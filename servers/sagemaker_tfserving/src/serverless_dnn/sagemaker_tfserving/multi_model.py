@@ -9,7 +9,6 @@ import threading
 import time
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from serverless_dnn.runtime.codecs.content_types import JSON_TYPE
 from serverless_dnn.runtime.errors import (
@@ -21,6 +20,7 @@ from serverless_dnn.runtime.errors import (
     ResourceExhaustedError,
 )
 from serverless_dnn.runtime.http.messages import HttpReply
+from serverless_dnn.runtime.http.rest_api import message_to_dict
 from serverless_dnn.runtime.memory_limit import memory_limit, resident_bytes
 from serverless_dnn.runtime.repository.configuration import ModelConfig
 from serverless_dnn.runtime.repository.model_info import model_status
@@ -131,7 +131,8 @@ class MultiModel:
     def list(self) -> HttpReply:
         """``GET /models``: the loaded models, in SageMaker's shape or the published container's."""
         if self._model_list == "upstream":
-            return HttpReply(200, JSON_TYPE, _print({name: self._status(name) for name in self._loaded}))
+            states = {name: message_to_dict(model_status(self._repository, name)) for name in self._loaded}
+            return HttpReply(200, JSON_TYPE, _print(states))
         return HttpReply(200, JSON_TYPE, _print({"models": [self._entry(name) for name in self._loaded]}))
 
     def describe(self, name: str) -> HttpReply:
@@ -183,22 +184,6 @@ class MultiModel:
 
     def _entry(self, name: str) -> dict[str, str]:
         return {"modelName": name, "modelUrl": self._loaded[name].url}
-
-    def _status(self, name: str) -> Any:
-        states = model_status(self._repository, name, None).model_version_status
-        return {
-            "model_version_status": [
-                {
-                    "version": str(each.version),
-                    "state": State(each.state).name,
-                    "status": {
-                        "error_code": "OK" if not each.status.error_code else str(each.status.error_code),
-                        "error_message": each.status.error_message,
-                    },
-                }
-                for each in states
-            ]
-        }
 
 
 def _read_load(body: bytes) -> tuple[str, str]:

@@ -8,10 +8,12 @@ import json
 import logging
 import re
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from typing import Any
 from urllib.parse import unquote
 
 from google.protobuf.json_format import MessageToDict
+from google.protobuf.message import Message
 
 from serverless_dnn.runtime.codecs.content_types import JSON_TYPE
 from serverless_dnn.runtime.codecs.examples_json import (
@@ -35,6 +37,8 @@ from serverless_dnn.runtime.repository.model_repository import ModelRepository
 from serverless_dnn.runtime.saved_model.model_folder import is_version
 from serverless_dnn.runtime.timing import Instance, PhaseTimer
 
+INTERNAL_MESSAGE = "internal error: the server's log has the details"
+"""What a caller is told of a bug."""
 _log = logging.getLogger(__name__)
 _MODEL = r"/v1/models/(?P<model>[^/:]+)(?:/versions/(?P<version>\d+)|/labels/(?P<label>[^/:]+))?"
 _INFERENCE = re.compile(_MODEL + r":(?P<method>predict|classify|regress)", re.IGNORECASE)
@@ -103,18 +107,15 @@ class RestApi:
         """
         timer = PhaseTimer()
         try:
-            content_type, body = work(timer)
-            status, outcome = 200, "OK"
+            reply, outcome = HttpReply(200, *work(timer)), "OK"
         except ServingError as error:
-            status, outcome = status_of(error).http, status_of(error).name
-            content_type, body = JSON_TYPE, error_body(str(error))
+            reply, outcome = error_reply(error), status_of(error).name
         except Exception:  # noqa: BLE001 - no traceback may reach a caller
             _log.exception("a request failed because of a bug in this server")
-            status, outcome = status_of(InternalError()).http, "INTERNAL"
-            content_type, body = JSON_TYPE, error_body("internal error: the server's log has the details")
+            reply, outcome = error_reply(InternalError(INTERNAL_MESSAGE)), "INTERNAL"
         if self._observer is not None:
             self._observer("REST", outcome, timer)
-        return HttpReply(status, content_type, body, {"server-timing": self._instance.server_timing(timer)})
+        return replace(reply, headers={"server-timing": self._instance.server_timing(timer)})
 
     def _route(self, request: HttpRequest, timer: PhaseTimer, deadline: Deadline | None) -> tuple[str, bytes]:
         if not request.path.lower().startswith("/v1/"):
@@ -181,13 +182,13 @@ class RestApi:
 
     def _describe(self, parts: Mapping[str, Any], *, metadata: bool) -> bytes:
         if not metadata:
-            return _message_json(model_status(self._repository, parts["name"], parts["version"]))
+            return _print(message_to_dict(model_status(self._repository, parts["name"], parts["version"])))
         servable = self._repository.get(**parts)
         spec = servable_spec(servable)
         return _print(
             {
                 "model_spec": {"name": spec.name, "signature_name": "", "version": str(spec.version.value)},
-                "metadata": {"signature_def": _to_dict(signature_map(servable))},
+                "metadata": {"signature_def": message_to_dict(signature_map(servable))},
             }
         )
 
@@ -204,6 +205,30 @@ def error_body(message: str) -> bytes:
     return _print({"error": message})
 
 
+def error_reply(error: ServingError) -> HttpReply:
+    """The reply to a request that failed.
+
+    Args:
+        error: Why.
+
+    Returns:
+        The error's status, and its message in TensorFlow Serving's format.
+    """
+    return HttpReply(status_of(error).http, JSON_TYPE, error_body(str(error)))
+
+
+def message_to_dict(message: Message) -> dict[str, Any]:
+    """A message as TensorFlow Serving prints it: every field, by its name in the .proto.
+
+    Args:
+        message: The message.
+
+    Returns:
+        What to print as JSON.
+    """
+    return MessageToDict(message, preserving_proto_field_name=True, always_print_fields_with_no_presence=True)
+
+
 def _parts(match: re.Match[str]) -> dict[str, Any]:
     version, label = match["version"], match["label"]
     if version and not is_version(version):
@@ -218,14 +243,6 @@ def _parts(match: re.Match[str]) -> dict[str, Any]:
 def _malformed(request: HttpRequest) -> InvalidArgumentError:
     query = f"?{request.query}" if request.query else ""
     return InvalidArgumentError(f"Malformed request: {request.method} {request.path}{query}")
-
-
-def _message_json(message: Any) -> bytes:
-    return _print(_to_dict(message))
-
-
-def _to_dict(message: Any) -> dict[str, Any]:
-    return MessageToDict(message, preserving_proto_field_name=True, always_print_fields_with_no_presence=True)
 
 
 def _print(value: object) -> bytes:

@@ -7,7 +7,7 @@ import socket
 import tempfile
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +19,7 @@ from serverless_dnn.runtime.errors import DeadlineExceededError, ResourceExhaust
 from serverless_dnn.runtime.model_servers.binary import OUR_MODEL_SERVER
 from serverless_dnn.runtime.model_servers.supervised_process import Child, SupervisedProcess
 from serverless_dnn.runtime.repository.configuration import AllVersions, Latest, ModelConfig, Specific
-from serverless_dnn.runtime.settings import EngineOptions
+from serverless_dnn.runtime.settings import EngineOptions, ServerSettings
 
 _log = logging.getLogger(__name__)
 _UNSETTLED = ("UNKNOWN", "START", "LOADING", "UNLOADING")
@@ -91,6 +91,18 @@ class ModelServers:
     def ports(self) -> list[tuple[int, int]]:
         """The gRPC and REST ports of each server on loopback."""
         return [server.ports for server in self._servers]
+
+    def remote_settings(self, settings: ServerSettings) -> ServerSettings:
+        """The settings of a server that asks these servers instead of running models.
+
+        Args:
+            settings: Those of a server that runs models.
+
+        Returns:
+            The same, with engine ``remote``; batching and warming up are left to these servers.
+        """
+        engine = replace(settings.engine, name="remote", remote_target=self.targets)
+        return replace(settings, engine=engine, enable_batching=False, batching_parameters_file=None, warm_up=False)
 
     def processes(self) -> list[int]:
         """The process ids of the servers."""

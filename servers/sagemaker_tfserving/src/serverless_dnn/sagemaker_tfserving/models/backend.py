@@ -91,12 +91,8 @@ def start_backend(
     servers = ModelServers(binary, how, settings.engine)
     running.callback(servers.stop, _STOP_S)
     servers.start(configs)
-    engine = replace(
-        settings.engine, name="remote", remote_target=servers.targets, remote_timeout_s=options.request_timeout_s
-    )
-    # The model servers batch and warm up themselves.
-    remote = replace(settings, engine=engine, enable_batching=False, batching_parameters_file=None, warm_up=False)
-    repository = _load(remote, options, configs, instance)
+    settings = replace(settings, engine=replace(settings.engine, remote_timeout_s=options.request_timeout_s))
+    repository = _load(servers.remote_settings(settings), options, configs, instance)
     return Backend(repository, servers.why_away, servers.reload, servers.processes, servers.ports)
 
 
