@@ -1,10 +1,8 @@
-"""A server of Amazon's APIs on loopback, and the commands run against it."""
+"""What is asked of a server of SageMaker's and S3's APIs, and the commands run against it."""
 
 import json
-import subprocess
-import sys
 import urllib.request
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -64,41 +62,6 @@ class Aws:
             ],
             "models": [item["ModelName"] for item in self.sagemaker.list_models()["Models"]],
         }
-
-
-@pytest.fixture(autouse=True)
-def credentials(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    """Nobody's credentials, and none of the machine's settings."""
-    nothing = tmp_path / "nothing"
-    nothing.write_text("")
-    for name in ("AWS_CONFIG_FILE", "AWS_SHARED_CREDENTIALS_FILE"):
-        monkeypatch.setenv(name, str(nothing))
-    for name in ("AWS_PROFILE", "AWS_REGION", "AWS_DEFAULT_REGION", "AWS_ENDPOINT_URL"):
-        monkeypatch.delenv(name, raising=False)
-    defaults = tmp_path / "defaults.yaml"
-    defaults.write_text("SchemaVersion: '1.0'\nSageMaker:\n  PythonSDK:\n    Modules:\n      TelemetryOptOut: true\n")
-    for name in ("SAGEMAKER_ADMIN_CONFIG_OVERRIDE", "SAGEMAKER_USER_CONFIG_OVERRIDE"):
-        monkeypatch.setenv(name, str(defaults))
-    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "nobody")
-    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "nothing")
-    monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
-
-
-@pytest.fixture(scope="module")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str, Path]]:
-    folder = tmp_path_factory.mktemp("aws")
-    ready, calls = folder / "ready", folder / "calls"
-    script = Path(__file__).with_name("aws_server.py")
-    with (folder / "server.log").open("wb") as log:
-        process = subprocess.Popen([sys.executable, script, ready, calls], stdout=log, stderr=log)
-    try:
-        while not ready.exists():
-            with pytest.raises(subprocess.TimeoutExpired):
-                process.wait(0.05)
-        yield f"http://127.0.0.1:{ready.read_text()}", calls
-    finally:
-        process.terminate()
-        process.wait(30)
 
 
 @pytest.fixture

@@ -8,7 +8,7 @@ import pytest
 
 pytest.importorskip("samtranslator", reason="it has an environment of its own: hatch run aws:test")
 
-TEMPLATE = Path(__file__).resolve().parents[2] / "servers" / "lambda_rest" / "deploy" / "template.yaml"
+TEMPLATE = Path(__file__).resolve().parents[3] / "servers" / "lambda_rest" / "deploy" / "template.yaml"
 IMAGE = "123456789012.dkr.ecr.eu-west-1.amazonaws.com/dnn:1"
 
 
