@@ -80,6 +80,11 @@ def _predict(target: str, model: str = "half_plus_two", **options: Any) -> Any:
         return client.predict(X, timeout_s=30)
 
 
+def _in_flight(metrics_port: int) -> float:
+    text = urllib3.request("GET", f"http://127.0.0.1:{metrics_port}/metrics").data.decode()
+    return float(next(line for line in text.splitlines() if line.startswith("sdnn_requests_in_flight ")).split()[1])
+
+
 def _log(process: Any) -> list[dict[str, Any]]:
     lines = process.log_path.read_text().splitlines()
     return [json.loads(line) for line in lines if line.startswith('{"severity"')]
@@ -272,6 +277,7 @@ def test_metrics_on_a_port_of_their_own(start: Callable[..., Any]) -> None:
     text = urllib3.request("GET", f"http://127.0.0.1:{port}/metrics").data.decode()
 
     assert 'sdnn_requests_total{method="Predict",model="half_plus_two",status="OK"} 1.0' in text
+    assert "sdnn_requests_in_flight 0.0" in text
 
 
 def test_traces_reach_a_collector(start: Callable[..., Any]) -> None:
@@ -337,21 +343,30 @@ def test_more_calls_than_the_container_takes_are_refused(models: Path, start: Ca
 def test_sigterm_finishes_what_runs_and_refuses_what_comes(mobilenet: Path, start: Callable[..., Any]) -> None:
     from serverless_dnn.models.workload import make_request
 
-    target, process = start(mobilenet / "mobilenet_v1")
+    target, process = start(mobilenet / "mobilenet_v1", SDNN_METRICS_PORT="0")
+    metrics_port = json.loads(process.ready_file.read_text())["metrics_port"]
     inputs = {"input": np.repeat(make_request("mobilenet_v1")["input"], 64, 0)}
     with connect(f"grpc://{target}", "mobilenet_v1") as client, futures.ThreadPoolExecutor(4) as threads:
         with grpc.insecure_channel(target) as channel:
             changes = health_pb2_grpc.HealthStub(channel).Watch(health_pb2.HealthCheckRequest(), timeout=60)
             assert next(changes).status == health_pb2.HealthCheckResponse.SERVING
-            running = [threads.submit(client.predict, inputs, timeout_s=60) for _ in range(4)]
-            # Only what the server has taken must be finished; its answer to a later call says that it has.
-            client.predict({"input": inputs["input"][:1]}, timeout_s=60)
+            calls = [threads.submit(client.predict, inputs, timeout_s=60) for _ in range(4)]
+            deadline_s = time.monotonic() + 60
+            while _in_flight(metrics_port) == 0 and not any(call.done() for call in calls):
+                assert time.monotonic() < deadline_s
+                time.sleep(0.001)
             os.kill(process.process.pid, signal.SIGTERM)
             assert next(changes).status == health_pb2.HealthCheckResponse.NOT_SERVING
-        answers = [call.result(60).outputs["predictions"].shape for call in running]
+        errors = [error for call in calls if (error := call.exception(60)) is not None]
+        answers = [call.result().outputs["predictions"].shape for call in calls if call.exception() is None]
 
-    assert answers == [(64, 1000)] * 4
+    # A call whose tensor was still on its way is refused; what the server has taken is answered.
+    assert answers
+    assert answers == [(64, 1000)] * len(answers)
+    assert [error.code for error in errors if isinstance(error, ServerError)] == [StatusCode.UNAVAILABLE] * len(errors)
     assert process.process.wait(10) == 0
+    drained = next(line for line in _log(process) if line["message"] == "drained")
+    assert (drained["accepted"], drained["answered"]) == (len(answers), len(answers))
     assert _log(process)[-1]["message"] == "stopped"
     with pytest.raises(ConnectionRefusedError):
         socket.create_connection(("127.0.0.1", int(target.rpartition(":")[2])), 5)

@@ -304,6 +304,7 @@ def test_metrics(served: Any, stub: Any, rest: Callable[..., tuple[int, Any]], h
     assert 'sdnn_requests_total{method="Predict",model="",status="NOT_FOUND"}' in text
     assert 'sdnn_requests_total{method="REST",model="half_plus_two",status="OK"}' in text
     assert 'sdnn_phase_seconds_count{model="pair",phase="compute"}' in text
+    assert "sdnn_requests_in_flight 0.0" in text
     assert "process_resident_memory_bytes" in text
     # Under the original's names, which dashboards know.
     assert ':tensorflow:serving:request_count{model_name="pair",status="OK"}' in text

@@ -50,12 +50,11 @@ async def serve(
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stopped.set)
     others = {}
-    observer = None
+    metrics = None
     if options.metrics_port is not None:
         from serverless_dnn.runtime.metrics.prometheus import Metrics
 
         metrics = Metrics()
-        observer = metrics.observe
         others["metrics_port"] = metrics.listen(settings.host, options.metrics_port)
     server = GrpcServer(
         settings,
@@ -63,8 +62,10 @@ async def serve(
         repository,
         instance,
         interceptors=_interceptors(options),
-        observer=observer,
+        observer=None if metrics is None else metrics.observe,
     )
+    if metrics is not None:
+        metrics.watch_in_flight(lambda: server.admission.in_work)
     try:
         bound = await server.start(settings.host, options.port)
         before_ready()

@@ -166,6 +166,7 @@ async def _serve(
         asyncio.get_running_loop().add_signal_handler(number, stopped.set)
     metrics = Metrics(tensorflow_serving=True)
     server = GrpcServer(settings, grpc_settings, repository, instance, observer=metrics.observe)
+    metrics.watch_in_flight(lambda: server.admission.in_work)
     try:
         port = await server.start(settings.host, listen.port, listen.grpc_socket_path)
         rest = None

@@ -1,6 +1,8 @@
-"""Prometheus metrics: requests by outcome, and the duration of every phase."""
+"""Prometheus metrics: requests by outcome and in flight, and the duration of every phase."""
 
-from prometheus_client import CollectorRegistry, Counter, Histogram, start_http_server
+from collections.abc import Callable
+
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, start_http_server
 from prometheus_client.exposition import CONTENT_TYPE_LATEST, generate_latest
 from prometheus_client.platform_collector import PlatformCollector
 from prometheus_client.process_collector import ProcessCollector
@@ -50,6 +52,15 @@ class Metrics:
         self._phases.labels(timer.model, "total").observe(timer.total_ns() / 1e9)
         if self._tensorflow_serving is not None:
             self._tensorflow_serving.observe(method, status, timer)
+
+    def watch_in_flight(self, in_flight: Callable[[], int]) -> None:
+        """Expose how many requests are running or waiting.
+
+        Args:
+            in_flight: Returns that number.
+        """
+        gauge = Gauge("sdnn_requests_in_flight", "Requests running or waiting.", registry=self._registry)
+        gauge.set_function(in_flight)
 
     def page(self) -> tuple[str, bytes]:
         """The metrics in Prometheus' text format: content type and body."""
