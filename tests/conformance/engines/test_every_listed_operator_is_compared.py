@@ -7,9 +7,9 @@ from corpus import MODELS
 from harness.pool import build_models
 
 from serverless_dnn.protos.v1 import tensor_pb2
-from serverless_dnn.runtime.engines.openvino.proof.analysis import analyse
 from serverless_dnn.runtime.engines.openvino.proof.call import attribute_value
 from serverless_dnn.runtime.engines.openvino.proof.operators import OPERATORS
+from serverless_dnn.runtime.engines.openvino.proof.prover import analyse
 from serverless_dnn.runtime.saved_model.graph import reached_operators, read_graph
 from serverless_dnn.runtime.saved_model.signature import DEFAULT_SIGNATURE, read_signatures
 

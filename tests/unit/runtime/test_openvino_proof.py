@@ -10,7 +10,8 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from serverless_dnn.runtime.engines.openvino.proof.analysis import Analysis, analyse
+from serverless_dnn.runtime.engines.openvino.proof.analysis import Analysis
+from serverless_dnn.runtime.engines.openvino.proof.prover import analyse
 from serverless_dnn.runtime.engines.selection import load_model
 from serverless_dnn.runtime.errors import FailedPreconditionError, InvalidArgumentError
 from serverless_dnn.runtime.saved_model.signature import read_signatures

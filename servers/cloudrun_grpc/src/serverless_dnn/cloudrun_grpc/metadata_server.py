@@ -4,15 +4,17 @@ https://cloud.google.com/run/docs/container-contract#metadata-server
 """
 
 import os
+import socket
 from collections.abc import Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 
 _HOST = "metadata.google.internal"
+_PORT = 80
 _PATHS = {"instance_id": "instance/id", "project": "project/project-id"}
 _TIMEOUT_S = 0.3
-# Identifiers are short; anything longer is not a valid response.
-_MAX_BYTES = 1024
+# Identifiers and headers are short; anything longer is not a valid response.
+_MAX_BYTES = 4096
 
 
 @dataclass(frozen=True)
@@ -51,18 +53,21 @@ def ask_metadata_server(environment: Mapping[str, str] = os.environ) -> "Future[
 
 
 def _ask(host: str, path: str) -> str | None:
-    # Imported in this thread while models load: it takes 8 ms, and is only needed on a platform.
-    import http.client
-
-    connection = http.client.HTTPConnection(host, timeout=_TIMEOUT_S)
+    # By hand, and with a name that needs no encoding: http.client and its email parser take 16 ms of a cold start.
+    name, _, port = host.partition(":")
+    query = f"GET /computeMetadata/v1/{path} HTTP/1.0\r\nHost: {host}\r\nMetadata-Flavor: Google\r\n\r\n"
     try:
-        connection.request("GET", f"/computeMetadata/v1/{path}", headers={"Metadata-Flavor": "Google"})
-        response = connection.getresponse()
-        text = response.read(_MAX_BYTES).decode("ascii").strip()
-        # A different server at this address would not return the header.
-        genuine = response.status == 200 and response.headers.get("Metadata-Flavor") == "Google"
-        return text if genuine and text.isprintable() else None
-    except (OSError, http.client.HTTPException, UnicodeDecodeError):
+        address = (name.encode("ascii"), int(port or _PORT))
+        with socket.create_connection(address, _TIMEOUT_S) as connection:  # type: ignore[arg-type] # bytes are fine
+            connection.sendall(query.encode("ascii"))
+            with connection.makefile("rb") as answer:
+                head, _, body = answer.read(_MAX_BYTES).partition(b"\r\n\r\n")
+        status, *headers = head.decode("ascii").lower().split("\r\n")
+        lengths = [int(line.partition(":")[2]) for line in headers if line.startswith("content-length:")]
+        text = body.decode("ascii").strip()
+    except (OSError, ValueError):
         return None
-    finally:
-        connection.close()
+    # A different server at this address would not return the header.
+    genuine = status.split()[1:2] == ["200"] and "metadata-flavor: google" in headers
+    is_whole = lengths in ([], [len(body)])
+    return text if genuine and is_whole and text.isprintable() else None

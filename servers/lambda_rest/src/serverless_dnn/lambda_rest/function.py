@@ -9,10 +9,6 @@ from typing import TYPE_CHECKING
 from serverless_dnn.lambda_rest.options import LambdaOptions
 from serverless_dnn.runtime.cpus import effective_cpus
 from serverless_dnn.runtime.errors import FailedPreconditionError
-from serverless_dnn.runtime.http.rest_api import RestApi
-from serverless_dnn.runtime.http.rest_options import RestOptions
-from serverless_dnn.runtime.http.transfers import Transfers
-from serverless_dnn.runtime.inference.admission import Admission
 from serverless_dnn.runtime.model_servers.binary import find_binary, our_binary
 from serverless_dnn.runtime.repository.configuration import ModelConfig, wanted_models
 from serverless_dnn.runtime.repository.loading import start_repository
@@ -20,6 +16,7 @@ from serverless_dnn.runtime.settings import ServerSettings, TransferOptions
 from serverless_dnn.runtime.timing import Instance, PhaseTimer
 
 if TYPE_CHECKING:
+    from serverless_dnn.runtime.http.rest_api import RestApi
     from serverless_dnn.runtime.model_servers.model_servers import ModelServers
 
 _ID_CHARACTERS = 12
@@ -35,7 +32,7 @@ class Function:
         default_model: The model of bodies that name none; ``None`` if there are several.
     """
 
-    api: RestApi
+    api: "RestApi"
     model_names: tuple[str, ...]
     default_model: str | None
 
@@ -68,6 +65,12 @@ def load_function(
         servers = _start_child(settings, options, configs, instance)
         settings = servers.remote_settings(settings)
     repository = start_repository(settings, instance, configs)
+    # Imported while the first model was loading.
+    from serverless_dnn.runtime.http.rest_api import RestApi
+    from serverless_dnn.runtime.http.rest_options import RestOptions
+    from serverless_dnn.runtime.http.transfers import Transfers
+    from serverless_dnn.runtime.inference.admission import Admission
+
     instance.ready()
     names = tuple(sorted({servable.model_name for servable in repository.all()}))
     # Lambda sends one event at a time, and has its own limits on memory and size.

@@ -94,6 +94,7 @@ class Instance:
     birth_ns: int = field(default_factory=process_birth_ns)
     cold_phases_ns: dict[str, int] = field(default_factory=dict)
     _cold_ns: int | None = None
+    _meanwhile: Callable[[], object] | None = None
     _told: bool = False
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
@@ -111,6 +112,23 @@ class Instance:
             if self._cold_ns is None:
                 dur_ns = time.perf_counter_ns() - begin_ns
                 self.cold_phases_ns[phase] = self.cold_phases_ns.get(phase, 0) + dur_ns
+
+    def meanwhile(self, work: Callable[[], object]) -> None:
+        """Have work done in a thread while the first model loads, which leaves the interpreter idle.
+
+        Args:
+            work: Imports what is needed afterwards. Whoever imports it again waits for it, and gets its errors.
+        """
+        self._meanwhile = work
+
+    @contextmanager
+    def loading(self) -> Iterator[None]:
+        """Phase ``load`` where it leaves the interpreter idle: begins what ``meanwhile`` was given."""
+        work, self._meanwhile = self._meanwhile, None
+        if work is not None:
+            threading.Thread(target=work, name="meanwhile", daemon=True).start()
+        with self.starting("load"):
+            yield
 
     def ready(self) -> None:
         """Note that the instance can serve: the cold start ends here. Only the first call counts."""

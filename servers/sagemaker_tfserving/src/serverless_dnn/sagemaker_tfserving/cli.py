@@ -2,11 +2,13 @@
 
 import importlib
 import logging
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
 import click
 
+from serverless_dnn.runtime import collector
 from serverless_dnn.runtime.commands.command_line import exit_on_serving_error, server_settings, settings_options
 from serverless_dnn.runtime.commands.memory import keep_freed_memory
 from serverless_dnn.runtime.commands.ready_file import check_ready_file
@@ -53,7 +55,8 @@ def serve(**given: Any) -> None:
     """Serve /ping and /invocations; this is the command SageMaker runs."""
     instance = Instance()
     log_to_stderr()
-    with exit_on_serving_error("sdnn-sagemaker"):
+    with exit_on_serving_error("sdnn-sagemaker"), ExitStack() as starting:
+        starting.enter_context(collector.paused())
         keep_freed_memory()
         options = from_values(SageMakerOptions, given)
         settings = server_settings(given, default_base_path=MODELS_FOLDER if options.multi_model else MODEL_FOLDER)
@@ -62,6 +65,7 @@ def serve(**given: Any) -> None:
         log_variables_without_meaning()
         limits = {"concurrency": options.concurrency, "timeout_s": options.request_timeout_s}
         _log.info("starting", extra={"port": options.port, **limits, "max_body_mib": settings.max_body_mib})
-        from serverless_dnn.sagemaker_tfserving.serving import serve as serve_models
+        with instance.starting("import"):
+            from serverless_dnn.sagemaker_tfserving.serving import serve as serve_models
 
-        serve_models(settings, options, from_values(TransferOptions, given), instance)
+        serve_models(settings, options, from_values(TransferOptions, given), instance, starting.close)

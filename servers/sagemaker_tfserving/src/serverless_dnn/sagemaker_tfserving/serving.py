@@ -1,12 +1,13 @@
 """The life of the container: start what it needs, serve until SIGTERM, lose no request."""
 
+import importlib
 import itertools
 import logging
 import signal
 import sys
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import ExitStack
 from dataclasses import dataclass
@@ -38,9 +39,22 @@ _LAST_REPLIES_S = 1.0
 _STOP_S = 2.0
 # Requests beyond the concurrency are refused by these threads while all others are taken.
 _REFUSING_THREADS = 2
+# What the front needs and loading a model does without.
+_FRONT = (
+    "serverless_dnn.sagemaker_tfserving.container",
+    "serverless_dnn.runtime.http.rest_server",
+    "serverless_dnn.runtime.http.transfers",
+    "serverless_dnn.runtime.http.wsgi_app",
+)
 
 
-def serve(settings: ServerSettings, options: SageMakerOptions, transfers: TransferOptions, instance: Instance) -> None:
+def serve(
+    settings: ServerSettings,
+    options: SageMakerOptions,
+    transfers: TransferOptions,
+    instance: Instance,
+    before_ready: Callable[[], None],
+) -> None:
     """Serve until SIGTERM or SIGINT.
 
     Args:
@@ -48,6 +62,7 @@ def serve(settings: ServerSettings, options: SageMakerOptions, transfers: Transf
         options: The container's options.
         transfers: Which pre-signed URLs may be read and written.
         instance: Identifies this process in every response.
+        before_ready: Called once requests can be served, just before readiness is announced.
 
     Raises:
         ServingError: The container cannot start; the message says why.
@@ -59,6 +74,7 @@ def serve(settings: ServerSettings, options: SageMakerOptions, transfers: Transf
         except OSError as error:
             # A disk that is full or read-only, or too few file descriptors.
             raise UnavailableError(f"cannot start: {error}") from error
+        before_ready()
         instance.ready()
         announce_ready(settings.ready_file, settings.host, front.port)
         stop.wait()
@@ -110,6 +126,7 @@ class _Start:
         configs = [] if self.options.multi_model else self._models()
         default_model = self._default_model([config.name for config in configs])
         starting = self._start_script()
+        self.instance.meanwhile(lambda: [importlib.import_module(name) for name in _FRONT])
         backend = start_backend(self.settings, self.options, configs, self.instance, self.running)
         self.running.callback(backend.repository.close)
         script = None if starting is None else starting.result()

@@ -11,8 +11,9 @@ from typing import Any
 import click
 
 from serverless_dnn.runtime.commands.command_line import exit_on_serving_error
-from serverless_dnn.runtime.engines.openvino.proof.analysis import Analysis, analyse
+from serverless_dnn.runtime.engines.openvino.proof.analysis import Analysis
 from serverless_dnn.runtime.engines.openvino.proof.guards import Guard
+from serverless_dnn.runtime.engines.openvino.proof.prover import analyse
 from serverless_dnn.runtime.saved_model.model_folder import discover_models, list_versions
 from serverless_dnn.runtime.saved_model.signature import DEFAULT_SIGNATURE, Signature, read_signatures
 

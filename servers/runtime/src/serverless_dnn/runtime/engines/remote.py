@@ -78,7 +78,7 @@ class RemoteModel:
         self._spec = model_spec_pb2.ModelSpec(name=name)
         self._spec.version.value = version
         self._longest_s = options.remote_timeout_s
-        with instance.starting("load"):
+        with instance.loading():
             for target in self._targets:
                 self._wait_until_served(target)
         self.info = EngineInfo("remote", options.remote_target, options.precision, effective_cpus(), reason)

@@ -10,10 +10,11 @@ import hashlib
 import json
 import logging
 import os
+import zlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 _log = logging.getLogger(__name__)
 _SEAL, _BLOB = "seal.json", "model.blob"
@@ -200,17 +201,28 @@ def _digest(path: Path) -> str:
 
 
 def _digest_of_ends(path: Path) -> str:
-    """A digest of a file's size and ends; empty if the file is missing."""
+    """A checksum of a file's size and ends; empty if the file is missing.
+
+    It is to find damage, not an attacker, who could write the seal as well: a CRC takes a quarter of SHA-256's time,
+    which every cold start pays.
+    """
     try:
         with path.open("rb") as file:
             size = os.fstat(file.fileno()).st_size
-            digest = hashlib.sha256(f"{size}\n".encode() + file.read(_END_BYTES))
+            checksum = _crc32(file, _END_BYTES)
             if size > _END_BYTES:
                 file.seek(max(_END_BYTES, size - _END_BYTES))
-                digest.update(file.read())
-            return digest.hexdigest()
+                checksum = _crc32(file, _END_BYTES, checksum)
+            return f"{size} {checksum:08x}"
     except FileNotFoundError:
         return ""
+
+
+def _crc32(file: BinaryIO, size_bytes: int, checksum: int = 0) -> int:
+    while size_bytes and (piece := file.read(min(_READ_BYTES, size_bytes))):
+        checksum = zlib.crc32(piece, checksum)
+        size_bytes -= len(piece)
+    return checksum
 
 
 def _isa() -> str:

@@ -5,14 +5,14 @@ import logging
 from collections.abc import Mapping
 from dataclasses import replace
 from functools import cache
-from importlib.metadata import version
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
 from serverless_dnn.runtime.engines.openvino.compiled_cache import CacheEntry, CompiledCache
 from serverless_dnn.runtime.engines.openvino.guarded import GuardedOpenVino
 from serverless_dnn.runtime.engines.openvino.model import OpenVinoModel
-from serverless_dnn.runtime.engines.openvino.proof.analysis import Analysis, analyse
+from serverless_dnn.runtime.engines.openvino.proof.analysis import Analysis
 from serverless_dnn.runtime.engines.reference import Reference
 from serverless_dnn.runtime.errors import FailedPreconditionError
 from serverless_dnn.runtime.saved_model.signature import DEFAULT_SIGNATURE, Signature
@@ -41,7 +41,7 @@ def load_openvino(
     """
     with instance.starting("load"):
         place, record = find_in_cache(version_folder, options)
-        analysis = _recorded_analysis(record) or analyse(version_folder, signatures)
+        analysis = _recorded_analysis(record) or _analysed(version_folder, signatures)
     if refused := (record or {}).get("refused"):
         raise FailedPreconditionError(refused)
     if analysis.unsafe or (analysis.reasons and options.name != "openvino"):
@@ -71,7 +71,7 @@ def find_in_cache(version_folder: Path, options: EngineOptions) -> tuple[Compile
     if options.cache_folder is None:
         return None, None
     # Not keyed by threads: a compiled model runs on any number, so a build machine may have a different one.
-    place = CompiledCache.open(options.cache_folder, version_folder, f"{version('openvino')} {options.precision}")
+    place = CompiledCache.open(options.cache_folder, version_folder, f"{_openvino_version()} {options.precision}")
     return place, None if place is None else place.record()
 
 
@@ -80,6 +80,25 @@ def _recorded_analysis(record: Mapping[str, Any] | None) -> Analysis | None:
     if record is None or record.get("rules") != _rules_digest():
         return None
     return Analysis.from_record(record["analysis"])
+
+
+def _analysed(version_folder: Path, signatures: Mapping[str, Signature]) -> Analysis:
+    # A cold start with a filled cache does without the prover and all of its rules.
+    from serverless_dnn.runtime.engines.openvino.proof.prover import analyse
+
+    return analyse(version_folder, signatures)
+
+
+def _openvino_version() -> str:
+    """The installed version, without importing OpenVINO, which may turn out not to be needed."""
+    spec = find_spec("openvino")
+    for site in spec.submodule_search_locations or () if spec is not None else ():
+        # By its folder's name: importing importlib.metadata takes 10 ms of a cold start.
+        for metadata in Path(site).parent.glob("openvino-*.dist-info"):
+            return metadata.name.removeprefix("openvino-").removesuffix(".dist-info")
+    from importlib.metadata import version
+
+    return version("openvino")
 
 
 def _proof(

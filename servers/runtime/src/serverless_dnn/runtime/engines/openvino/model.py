@@ -54,7 +54,7 @@ class OpenVinoModel:
         self._compile = partial(compile_model, openvino, version_folder, options.precision, threads)
         # If sizes change from call to call, concurrent requests write into each other's memory.
         self._computing = Lock()
-        with instance.starting("load"):
+        with instance.loading():
             compiled = self._compile(entry)
             self._use(compiled)
         self.info = EngineInfo(
