@@ -29,9 +29,11 @@ _TOO_LARGE = {("sagemaker", "yolo_v5s"), ("lambda", "yolo_v5s")}
 
 
 @contextmanager
-def _deployed(platform: str, model: str, models: Path, engine: str, cache: Path | None) -> Iterator[Deployment]:
+def _deployed(
+    platform: str, model: str, models: Path, engine: str, cache: Path | None, *, warm_up: bool | None = None
+) -> Iterator[Deployment]:
     with tempfile.TemporaryDirectory() as logs:
-        options = DeployOptions(model, models / model, Path(logs), engine=engine, cache_folder=cache)
+        options = DeployOptions(model, models / model, Path(logs), engine=engine, cache_folder=cache, warm_up=warm_up)
         deployment = PLATFORMS[platform](options)
         try:
             yield deployment
@@ -78,7 +80,9 @@ def fill_cache(model: str, models: Path, cache: Path) -> None:
     load_model(folder, read_signatures(folder), EngineOptions(name="openvino", cache_folder=cache), Instance())
 
 
-def first_answer(platform: str, model: str, models: Path, engine: str, cache: Path | None) -> float:
+def first_answer(
+    platform: str, model: str, models: Path, engine: str, cache: Path | None, *, warm_up: bool | None = None
+) -> float:
     """Seconds from a request without an instance to its answer.
 
     Args:
@@ -87,9 +91,10 @@ def first_answer(platform: str, model: str, models: Path, engine: str, cache: Pa
         models: A folder of the exported models.
         engine: What runs it.
         cache: Where compiled models are kept.
+        warm_up: Whether the server runs the model's warm-up requests; ``None`` leaves it to the server.
     """
     inputs = make_request(model)
-    with _deployed(platform, model, models, engine, cache) as deployment:
+    with _deployed(platform, model, models, engine, cache, warm_up=warm_up) as deployment:
         begin_ns = time.perf_counter_ns()
         deployment.ensure_instance()
         with _connect(deployment, model) as client:

@@ -52,7 +52,7 @@ def start(tmp_path: Path) -> Iterator[Callable[..., LocalLambda]]:
     running: list[LocalLambda] = []
 
     def deploy(folder: Path, *, timeout_s: float) -> LocalLambda:
-        options = DeployOptions("gate", folder, tmp_path / "logs", "tensorflow")
+        options = DeployOptions("gate", folder, tmp_path / "logs", "tensorflow", warm_up=True)
         command = ("env", "SDNN_INIT_TIMEOUT_S=0.5", "sdnn-lambda")
         running.append(LocalLambda(options, command, timeout_s=timeout_s, init_timeout_s=30))
         return running[-1]

@@ -22,6 +22,7 @@ class DeployOptions:
             keeps it until the end.
         start_timeout_s: How long an instance may take to start.
         cache_folder: Where compiled models are kept between starts; ``None`` disables the cache.
+        warm_up: Whether servers run a model's warm-up requests; ``None`` leaves it to them.
     """
 
     model: str
@@ -33,12 +34,15 @@ class DeployOptions:
     idle_timeout_s: float | None = None
     start_timeout_s: float = 120.0
     cache_folder: Path | None = None
+    warm_up: bool | None = None
 
     def environment(self) -> dict[str, str]:
         """The environment variables every server reads."""
         cache = {} if self.cache_folder is None else {"SDNN_CACHE_FOLDER": str(self.cache_folder)}
+        warm_up = {} if self.warm_up is None else {"SDNN_WARM_UP": str(self.warm_up).lower()}
         return {
             **cache,
+            **warm_up,
             "SDNN_MODEL_BASE_PATH": str(self.model_folder),
             "SDNN_MODEL_NAME": self.model,
             "SDNN_ENGINE": self.engine,

@@ -3,6 +3,8 @@
 import importlib
 import logging
 import os
+from collections.abc import Mapping
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from serverless_dnn.lambda_rest.function import instance_id, load_function
@@ -23,6 +25,7 @@ if TYPE_CHECKING:
     from serverless_dnn.lambda_rest.invocations import Invocations
 
 _log = logging.getLogger(__name__)
+_WARM_UP = "SDNN_WARM_UP"
 # What answers invocations, with the REST API and its codecs; loading a model does without.
 _INVOCATIONS = "serverless_dnn.lambda_rest.invocations"
 
@@ -42,7 +45,7 @@ def start_function() -> "Invocations":
     pass_json_text()
     instance = Instance()
     instance.id = instance_id() or instance.id
-    settings = ServerSettings.from_environment(default_base_path=default_model_folder())
+    settings = _without_idle_work(ServerSettings.from_environment(default_base_path=default_model_folder()))
     options = from_values(LambdaOptions, values_from_environment(LambdaOptions))
     transfers = from_values(TransferOptions, values_from_environment(TransferOptions))
     instance.meanwhile(lambda: importlib.import_module(_INVOCATIONS))
@@ -62,3 +65,11 @@ def start_function() -> "Invocations":
     invocations = Invocations(initialization, instance, options)
     announce_ready(settings.ready_file, os.environ.get("AWS_LAMBDA_RUNTIME_API", ""), 0)
     return invocations
+
+
+def _without_idle_work(settings: ServerSettings, environment: Mapping[str, str] = os.environ) -> ServerSettings:
+    """Leave out the warm-up where a request is waiting already: it warms the model up itself."""
+    is_awaited = environment.get("AWS_LAMBDA_INITIALIZATION_TYPE") == "on-demand"
+    if is_awaited and not environment.get(_WARM_UP):
+        return replace(settings, warm_up=False)
+    return settings
