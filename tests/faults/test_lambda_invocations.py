@@ -115,6 +115,25 @@ def test_a_model_server_beside_the_function(binary: str | None, tmp_path: Path, 
     assert f'server;desc="{name}"' in told["answer"]["headers"]["server-timing"]
 
 
+def test_a_model_server_beside_the_function_batches_as_asked(tmp_path: Path, run: Callable[..., Any]) -> None:
+    flags, binary, parameters = tmp_path / "flags", tmp_path / "tensorflow_model_server", tmp_path / "parameters"
+    ours = Path(sys.executable).with_name("sdnn-model-server")
+    binary.write_text(f'#!/bin/sh\necho "$@" > {flags}\nexec {ours} "$@"\n', encoding="utf-8")
+    binary.chmod(0o755)
+    parameters.write_text("max_batch_size { value: 8 }", encoding="utf-8")
+    variables = {
+        "SDNN_MODEL_SERVER": "child",
+        "SDNN_TFS_BINARY": str(binary),
+        "SDNN_ENABLE_BATCHING": "true",
+        "SDNN_BATCHING_PARAMETERS_FILE": str(parameters),
+    }
+
+    told, _ = run("tell('answer', handler({'instances': [1.0]}, None))", **variables)
+
+    assert told["answer"] == {"predictions": [2.5]}
+    assert "--enable_batching=true" in flags.read_text().split()
+
+
 def test_several_models_have_to_be_named(models: Path, run: Callable[..., Any], tmp_path: Path) -> None:
     for name in ("half_plus_two", "pair"):
         (tmp_path / "several" / name).parent.mkdir(exist_ok=True)

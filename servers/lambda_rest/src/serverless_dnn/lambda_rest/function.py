@@ -118,11 +118,11 @@ def _start_child(
             "a model server is called over gRPC: pip install 'serverless-dnn-lambda[tensorflow-serving]'"
         )
     # It imports gRPC, which models in this process do without.
-    from serverless_dnn.runtime.model_servers.model_servers import ModelServerOptions, ModelServers
+    from serverless_dnn.runtime.model_servers.model_servers import ModelServerOptions, ModelServers, batching_of
 
     binary = find_binary(options.binary, variable="SDNN_TFS_BINARY") or our_binary()
     instance.server = binary.name
-    servers = ModelServers(binary, ModelServerOptions(), settings.engine)
+    servers = ModelServers(binary, ModelServerOptions(batching_parameters=batching_of(settings)), settings.engine)
     with instance.starting("load"):
         servers.start(configs)
     return servers

@@ -16,6 +16,7 @@ from google.protobuf import text_format
 
 from serverless_dnn.protos.v1 import model_config_pb2, model_status_pb2
 from serverless_dnn.runtime.errors import DeadlineExceededError, ResourceExhaustedError, UnavailableError, error_of_code
+from serverless_dnn.runtime.inference.batching_parameters import read_batching_parameters
 from serverless_dnn.runtime.model_servers.binary import OUR_MODEL_SERVER
 from serverless_dnn.runtime.model_servers.supervised_process import Child, SupervisedProcess
 from serverless_dnn.runtime.repository.configuration import AllVersions, Latest, ModelConfig, Specific
@@ -48,6 +49,26 @@ class ModelServerOptions:
     intra_op_parallelism: int = 0
     inter_op_parallelism: int = 0
     batching_parameters: str | None = None
+
+
+def batching_of(settings: ServerSettings) -> str | None:
+    """What a server's settings ask its model servers to do about batching.
+
+    Args:
+        settings: The settings.
+
+    Returns:
+        Text-format ``BatchingParameters``, empty for the defaults; ``None`` to batch nothing.
+
+    Raises:
+        NotFoundError: The batching parameters file cannot be read.
+        InvalidArgumentError: It is not such a file.
+    """
+    if not settings.enable_batching:
+        return None
+    path = settings.batching_parameters_file
+    read_batching_parameters(path)
+    return "" if path is None else path.read_text(encoding="utf-8")
 
 
 @dataclass(frozen=True)

@@ -76,7 +76,7 @@ def start_backend(
             f"{binary} is called over gRPC: pip install 'serverless-dnn-sagemaker[tensorflow-serving]'"
         )
     # It imports gRPC, which models in this process do without.
-    from serverless_dnn.runtime.model_servers.model_servers import ModelServerOptions, ModelServers
+    from serverless_dnn.runtime.model_servers.model_servers import ModelServerOptions, ModelServers, batching_of
 
     instance.server = binary.name
     how = ModelServerOptions(
@@ -86,7 +86,7 @@ def start_backend(
         options.request_timeout_s,
         options.intra_op_parallelism,
         options.inter_op_parallelism,
-        batching_parameters(options, effective_cpus()) if options.batching else None,
+        batching_parameters(options, effective_cpus()) if options.batching else batching_of(settings),
     )
     servers = ModelServers(binary, how, settings.engine)
     running.callback(servers.stop, _STOP_S)
