@@ -16,8 +16,8 @@ _MAX_EVENT_BYTES = 6 << 20
 _MEASURE = """
 import base64, json, re, sys, time
 import numpy as np
-from serverless_dnn.client.bodies import encode_body
-from serverless_dnn.client.messages import ModelAddress
+from serverless_dnn.client.wire.bodies import encode_body
+from serverless_dnn.client.model import ModelAddress
 from serverless_dnn.lambda_rest.handler import handler
 from serverless_dnn.models.workload import make_request
 

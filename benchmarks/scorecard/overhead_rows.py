@@ -16,7 +16,8 @@ from rows import Effort, Row, quartiles, ratio_row
 from serverless_dnn.bench.platforms.base import DeployOptions
 from serverless_dnn.bench.platforms.cloudrun import LocalCloudRun
 from serverless_dnn.bench.processes import start_server
-from serverless_dnn.client.messages import ModelAddress, encode_request
+from serverless_dnn.client.model import ModelAddress
+from serverless_dnn.client.wire.messages import encode_request
 
 _OPTIONS = [("grpc.max_receive_message_length", -1), ("grpc.max_send_message_length", -1)]
 

@@ -12,7 +12,8 @@ import numpy as np
 from numpy.typing import NDArray
 from open_inference import METHOD, decode_infer_response, encode_infer_request
 
-from serverless_dnn.client.messages import ModelAddress, decode_response, encode_request
+from serverless_dnn.client.model import ModelAddress
+from serverless_dnn.client.wire.messages import decode_response, encode_request
 
 Call = Callable[[], bytes]
 """Sends one request and returns the response body; thread-safe."""

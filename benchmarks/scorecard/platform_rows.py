@@ -14,7 +14,7 @@ from rows import Effort, Row, ratio_row
 
 from serverless_dnn.bench.experiment import PLATFORMS
 from serverless_dnn.bench.platforms.base import Deployment, DeployOptions
-from serverless_dnn.client import Client, HttpOptions, connect
+from serverless_dnn.client import Client, ClientOptions, connect
 from serverless_dnn.models.registry import MODELS, get_model
 from serverless_dnn.models.workload import make_request
 from serverless_dnn.runtime.engines.selection import load_model
@@ -45,7 +45,13 @@ def _deployed(
 
 def _connect(deployment: Deployment, model: str) -> Client:
     json_only = get_model(model).task == "text-classification"
-    options = HttpOptions(body_format="protobuf" if json_only else "npy", output_name=get_model(model).outputs[0].name)
+    if deployment.url.startswith("grpc"):
+        return connect(deployment.url, model, ClientOptions(check_inputs=False))
+    options = ClientOptions(
+        check_inputs=False,
+        body_format="protobuf" if json_only else "npy",
+        output_name=get_model(model).outputs[0].name,
+    )
     return connect(deployment.url, model, options)
 
 

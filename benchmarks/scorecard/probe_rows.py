@@ -15,7 +15,7 @@ from grpc_health.v1 import health_pb2, health_pb2_grpc
 from rows import Effort, Row, quartiles
 
 from serverless_dnn.bench.processes import ServerProcess, start_server
-from serverless_dnn.client import HttpOptions, connect
+from serverless_dnn.client import ClientOptions, connect
 from serverless_dnn.models.workload import make_request
 
 _MODEL = "mobilenet_v1"
@@ -81,7 +81,7 @@ def _measure(url: str, probes: dict[str, Callable[[], object]], seconds: float) 
     ended = threading.Event()
 
     def call() -> None:
-        with connect(url, _MODEL, HttpOptions(output_name="predictions")) as client:
+        with connect(url, _MODEL, ClientOptions(check_inputs=False)) as client:
             while not ended.is_set():
                 client.predict(inputs)
 

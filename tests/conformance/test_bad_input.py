@@ -11,7 +11,7 @@ import pytest
 import urllib3
 from numpy.typing import NDArray
 
-from serverless_dnn.client import HttpOptions, ModelAddress, ServerError, StatusCode, connect
+from serverless_dnn.client import ClientOptions, ModelAddress, ServerError, StatusCode, connect
 
 PLATFORMS = ("lambda", "sagemaker", "cloudrun")
 MODEL = "half_plus_two"
@@ -61,7 +61,7 @@ CALLS = {
 def test_calls(platform: str, case: str, models: Path, deploy: Callable[..., str]) -> None:
     call = CALLS[case]
     url = deploy(platform, MODEL, models)
-    options = HttpOptions(body_format="protobuf")
+    options = ClientOptions(body_format="protobuf")
 
     with connect(url, call.address, options) as client, pytest.raises(ServerError) as raised:
         client.predict(call.inputs)
@@ -122,7 +122,7 @@ def test_bodies_over_the_limit(platform: str, mib: int, models: Path, deploy: Ca
     url = deploy(platform, MODEL, models)
     inputs = {"x": np.zeros(mib << 18, np.float32)}
 
-    with connect(url, MODEL, HttpOptions(body_format="npy")) as client, pytest.raises(ServerError) as raised:
+    with connect(url, MODEL, ClientOptions(body_format="npy")) as client, pytest.raises(ServerError) as raised:
         client.predict(inputs)
 
     assert raised.value.code is StatusCode.RESOURCE_EXHAUSTED
@@ -178,5 +178,5 @@ def _post(url: str, content_type: str, body: bytes) -> urllib3.BaseHTTPResponse:
 
 
 def _still_answers(url: str) -> None:
-    with connect(url, MODEL, HttpOptions(output_name="y")) as client:
+    with connect(url, MODEL, ClientOptions(output_name="y")) as client:
         assert client.predict(GOOD).outputs["y"].tolist() == [2.5, 3.0, 4.5]

@@ -16,7 +16,8 @@ from google_crc32c import value as crc32c
 
 from serverless_dnn.bench.platforms.base import DeployOptions
 from serverless_dnn.bench.platforms.lambda_ import LocalLambda
-from serverless_dnn.client.messages import ModelAddress, encode_request
+from serverless_dnn.client.model import ModelAddress
+from serverless_dnn.client.wire.messages import encode_request
 from serverless_dnn.protos.v1 import predict_pb2, prediction_log_pb2
 
 

@@ -29,7 +29,7 @@ from botocore.exceptions import ClientError as BotoError
 from serverless_dnn.bench.errors import BenchError
 from serverless_dnn.bench.platforms.base import DeployOptions
 from serverless_dnn.bench.platforms.lambda_ import LocalLambda, null_function
-from serverless_dnn.client import HttpOptions, ServerError, StatusCode, connect
+from serverless_dnn.client import ClientOptions, ServerError, StatusCode, connect
 
 REPORT = re.compile(
     r"REPORT RequestId: (?P<id>\S+)\tDuration: (?P<duration>[\d.]+) ms\tBilled Duration: (?P<billed>\d+) ms\t"
@@ -199,7 +199,7 @@ def test_an_asynchronous_invocation_is_accepted_at_once_and_waits_for_its_instan
 
 def test_our_client_through_both_front_ends(models: Path, serve: Start) -> None:
     deployment = serve(models / "half_plus_two")
-    options = HttpOptions(output_name="y")
+    options = ClientOptions(output_name="y")
 
     for url in (deployment.url, f"lambda+{deployment.url}/sdnn"):
         with connect(url, "half_plus_two", options) as client:

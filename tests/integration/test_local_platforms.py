@@ -17,7 +17,7 @@ from botocore.exceptions import ClientError as BotoError
 from serverless_dnn.bench.platforms.base import DeployOptions
 from serverless_dnn.bench.platforms.lambda_ import LocalLambda
 from serverless_dnn.bench.platforms.sagemaker import LocalSageMaker
-from serverless_dnn.client import HttpOptions, ServerError, StatusCode, connect
+from serverless_dnn.client import ClientOptions, ServerError, StatusCode, connect
 
 INPUTS = {"x": np.float32([1, 2, 5])}
 
@@ -44,7 +44,7 @@ def test_our_client_on_every_platform_in_every_format(
     if platform == "invoke":
         url = f"lambda+{url}/sdnn"
 
-    with connect(url, "half_plus_two", HttpOptions(body_format=body_format, output_name="y")) as client:
+    with connect(url, "half_plus_two", ClientOptions(body_format=body_format, output_name="y")) as client:
         prediction = client.predict(INPUTS)
 
     assert prediction.outputs["y"].tolist() == [2.5, 3.0, 4.5]

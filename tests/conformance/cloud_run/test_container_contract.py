@@ -22,7 +22,7 @@ from grpc_health.v1 import health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha.proto_reflection_descriptor_database import ProtoReflectionDescriptorDatabase
 from opentelemetry.proto.collector.trace.v1 import trace_service_pb2, trace_service_pb2_grpc
 
-from serverless_dnn.client import GrpcClient, GrpcOptions, ServerError, StatusCode, connect
+from serverless_dnn.client import ClientOptions, GrpcClient, ServerError, StatusCode, connect
 
 X = {"x": np.float32([1, 2])}
 TRACE = "0af7651916cd43dd8448eb211c80319c"
@@ -76,7 +76,7 @@ def start(models: Path, start_server: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def _predict(target: str, model: str = "half_plus_two", **options: Any) -> Any:
-    with GrpcClient(target, model, GrpcOptions(**options)) as client:
+    with GrpcClient(target, model, ClientOptions(**options)) as client:
         return client.predict(X, timeout_s=30)
 
 

@@ -13,7 +13,8 @@ import numpy as np
 import pytest
 from google.protobuf import json_format
 
-from serverless_dnn.client.messages import ModelAddress, decode_response, encode_request
+from serverless_dnn.client.model import ModelAddress
+from serverless_dnn.client.wire.messages import decode_response, encode_request
 from serverless_dnn.protos.v1 import predict_pb2
 
 Send = Callable[..., Any]

@@ -9,7 +9,7 @@ from hypothesis.extra import numpy as hnp
 from numpy.typing import NDArray
 
 from serverless_dnn.client import ModelAddress, RequestError, ResponseError
-from serverless_dnn.client.bodies import decode_body, encode_body
+from serverless_dnn.client.wire.bodies import decode_body, encode_body
 from serverless_dnn.protos.tensor import decode_tensor
 from serverless_dnn.protos.v1 import predict_pb2
 
@@ -43,7 +43,7 @@ def test_json_names_the_signature() -> None:
 
 @given(hnp.arrays(np.float32, hnp.array_shapes()))
 def test_npy_and_protobuf_keep_every_bit(array: NDArray[np.float32]) -> None:
-    npy, _ = decode_body("application/x-npy", encode_body("npy", ADDRESS, {"x": array}), "y", None)
+    npy, _ = decode_body("application/x-npy", encode_body("npy", ADDRESS, {"x": array}), output_name="y")
     request = predict_pb2.PredictRequest.FromString(encode_body("protobuf", ADDRESS, {"x": array}))
 
     assert npy["y"].tobytes() == array.tobytes()
@@ -62,13 +62,15 @@ def test_npy_and_protobuf_keep_every_bit(array: NDArray[np.float32]) -> None:
     ],
 )
 def test_json_answers(body: bytes, expected: dict[str, object]) -> None:
-    outputs, _ = decode_body("application/json; charset=utf-8", body, "y", None)
+    outputs, _ = decode_body("application/json; charset=utf-8", body, output_name="y")
 
     assert {name: array.tolist() for name, array in outputs.items()} == expected
 
 
 def test_json_numbers_take_the_type_asked_for() -> None:
-    outputs, _ = decode_body("application/json", b'{"predictions": [0.1]}', "y", np.dtype(np.float32))
+    outputs, _ = decode_body(
+        "application/json", b'{"predictions": [0.1]}', output_name="y", output_dtype=np.dtype(np.float32)
+    )
 
     assert outputs["y"].dtype == np.float32
 
@@ -88,7 +90,7 @@ def test_json_numbers_take_the_type_asked_for() -> None:
 )
 def test_answers_that_are_none(content_type: str, body: bytes) -> None:
     with pytest.raises(ResponseError):
-        decode_body(content_type, body, "y", None)
+        decode_body(content_type, body, output_name="y")
 
 
 @pytest.mark.parametrize(

@@ -12,10 +12,10 @@ import pytest
 
 import serverless_dnn.client as package
 from serverless_dnn.client import (
+    ClientOptions,
     ConnectError,
     DeadlineError,
     GrpcClient,
-    HttpOptions,
     LambdaClient,
     ModelAddress,
     RequestError,
@@ -135,7 +135,7 @@ def test_answers_are_bounded(http_server: tuple[str, type]) -> None:
     handler.body = b" " * 10_001
 
     with (
-        connect(url, "m", HttpOptions(max_response_bytes=10_000)) as client,
+        connect(url, "m", ClientOptions(max_response_bytes=10_000)) as client,
         pytest.raises(ResponseError, match="larger than the 10000"),
     ):
         client.predict(INPUTS)

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from serverless_dnn.client.server_timing import parse_server_timing
+from serverless_dnn.client.wire.server_timing import parse_server_timing
 
 
 @pytest.mark.parametrize(

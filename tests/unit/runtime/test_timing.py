@@ -1,6 +1,6 @@
 """Phases add up, the text is a Server-Timing header, and the cold start is told once."""
 
-from serverless_dnn.client.server_timing import parse_server_timing
+from serverless_dnn.client.wire.server_timing import parse_server_timing
 from serverless_dnn.runtime.timing import Instance, PhaseTimer
 
 

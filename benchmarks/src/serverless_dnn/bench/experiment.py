@@ -18,7 +18,7 @@ from serverless_dnn.bench.platforms.cloudrun import LocalCloudRun
 from serverless_dnn.bench.platforms.lambda_ import LocalLambda
 from serverless_dnn.bench.platforms.sagemaker import LocalSageMaker
 from serverless_dnn.bench.samples import Sample
-from serverless_dnn.client import HttpOptions, connect
+from serverless_dnn.client import ClientOptions, connect
 
 PLATFORMS: Mapping[str, Callable[[DeployOptions], Deployment]] = {
     "lambda": LocalLambda,
@@ -84,7 +84,7 @@ def measure_platform(
     deployment: Deployment,
     inputs: Mapping[str, NDArray[Any]],
     options: DeployOptions,
-    http: HttpOptions,
+    http: ClientOptions,
     requests: int,
     on_progress: Callable[[str], None],
 ) -> PlatformResult:
@@ -109,7 +109,8 @@ def measure_platform(
     begin_ns = time.perf_counter_ns()
     deployment.ensure_instance()
     started_ns = time.perf_counter_ns() - begin_ns
-    with connect(deployment.url, options.model, http) as client:
+    over_grpc = ClientOptions(check_inputs=http.check_inputs)
+    with connect(deployment.url, options.model, over_grpc if deployment.url.startswith("grpc") else http) as client:
         cold, _ = send_in_sequence(client, inputs, name, "cold", 1, lambda: on_progress("cold start"))
         # Where the front door starts instances itself, the request already includes the start.
         samples += [replace(cold[0], scheduled_ns=0, latency_ns=cold[0].latency_ns + started_ns)]

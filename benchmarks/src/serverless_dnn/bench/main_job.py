@@ -24,12 +24,12 @@ from serverless_dnn.bench.run_folder import LOG_FOLDER, Run, finish_folder, part
 from serverless_dnn.bench.samples import Sample
 from serverless_dnn.bench.server_logs import engine_facts, warnings
 from serverless_dnn.bench.summary import engine_of
-from serverless_dnn.client import HttpOptions
+from serverless_dnn.client import ClientOptions
 from serverless_dnn.models.registry import get_model
 from serverless_dnn.models.workload import SAMPLE_CREDIT, make_request
 
 if TYPE_CHECKING:
-    from serverless_dnn.client.bodies import BodyFormat
+    from serverless_dnn.client.options import BodyFormat
 
 
 @dataclass(frozen=True)
@@ -77,7 +77,12 @@ def run_main_job(options: RunOptions, console: Console) -> tuple[Path, Run, list
     card = get_model(options.model)
     inputs = make_request(options.model, options.photograph)
     model_folder = export_if_missing(options.model, options.models_dir).resolve()
-    http = HttpOptions(body_format=cast("BodyFormat", options.body_format), output_name=card.outputs[0].name)
+    http = ClientOptions(
+        # The inputs are right, and the first call is to be timed, without another before it.
+        check_inputs=False,
+        body_format=cast("BodyFormat", options.body_format),
+        output_name=card.outputs[0].name,
+    )
     with partial_folder(options.runs_dir, options.model) as folder, _progress(console) as progress:
         deploy = DeployOptions(
             options.model, model_folder, folder / LOG_FOLDER, engine=options.engine, instances=options.instances

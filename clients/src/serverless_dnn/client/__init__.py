@@ -4,71 +4,137 @@
 >>> with connect("grpc://127.0.0.1:8500", model="mobilenet_v1") as client:
 ...     prediction = client.predict({"input": array})
 
-numpy arrays go in and come out; TensorFlow is never imported, and grpc or urllib3 only when a URL needs it. Nothing
-is ever sent twice: whether to retry is the caller's decision.
+numpy arrays go in and come out; TensorFlow is never imported, and grpc or urllib3 only when a URL needs it.
+``connect_async`` is the same for asyncio. Nothing is ever sent twice, unless the options ask for it.
 """
 
 from typing import TYPE_CHECKING, Any
 
-from serverless_dnn.client.errors import (
-    ClientError,
-    ConnectError,
-    DeadlineError,
-    RequestError,
-    ResponseError,
-    ServerError,
-    StatusCode,
-)
-from serverless_dnn.client.prediction import Client, Prediction, ServerTiming, Timing
-
 if TYPE_CHECKING:
-    from serverless_dnn.client.connection import connect
-    from serverless_dnn.client.grpc_aio import AsyncGrpcClient
-    from serverless_dnn.client.grpc_client import GrpcClient, GrpcOptions
-    from serverless_dnn.client.messages import ModelAddress
-    from serverless_dnn.client.rest_clients import HttpOptions, LambdaClient, RestClient, SageMakerClient
+    from serverless_dnn.client.async_client import AsyncClient
+    from serverless_dnn.client.client import Client
+    from serverless_dnn.client.connection import connect, connect_async
+    from serverless_dnn.client.errors import (
+        ClientError,
+        ConnectError,
+        DeadlineError,
+        RequestError,
+        ResponseError,
+        ServerError,
+        StatusCode,
+    )
+    from serverless_dnn.client.grpc_clients import AsyncGrpcClient, GrpcClient
+    from serverless_dnn.client.http_clients import (
+        AsyncLambdaClient,
+        AsyncRestClient,
+        AsyncSageMakerClient,
+        LambdaClient,
+        RestClient,
+        SageMakerClient,
+    )
+    from serverless_dnn.client.model import ModelAddress
+    from serverless_dnn.client.options import ClientOptions, RetryPolicy, S3Storage, TlsOptions
+    from serverless_dnn.client.prediction import Prediction, RawResponse, ServerTiming, Timing
+    from serverless_dnn.client.specs import (
+        Class,
+        Classification,
+        ModelConfig,
+        Regression,
+        Signature,
+        Task,
+        TensorSpec,
+        VersionStatus,
+    )
 
 __version__ = "0.1.0"
+_MODULE_OF = {
+    "AsyncClient": "async_client",
+    "AsyncGrpcClient": "grpc_clients",
+    "AsyncLambdaClient": "http_clients",
+    "AsyncRestClient": "http_clients",
+    "AsyncSageMakerClient": "http_clients",
+    "Class": "specs",
+    "Classification": "specs",
+    "Client": "client",
+    "ClientError": "errors",
+    "ClientOptions": "options",
+    "ConnectError": "errors",
+    "DeadlineError": "errors",
+    "GrpcClient": "grpc_clients",
+    "LambdaClient": "http_clients",
+    "ModelAddress": "model",
+    "ModelConfig": "specs",
+    "Prediction": "prediction",
+    "RawResponse": "prediction",
+    "Regression": "specs",
+    "RequestError": "errors",
+    "ResponseError": "errors",
+    "RestClient": "http_clients",
+    "RetryPolicy": "options",
+    "S3Storage": "options",
+    "SageMakerClient": "http_clients",
+    "ServerError": "errors",
+    "ServerTiming": "prediction",
+    "Signature": "specs",
+    "StatusCode": "errors",
+    "Task": "specs",
+    "TensorSpec": "specs",
+    "Timing": "prediction",
+    "TlsOptions": "options",
+    "VersionStatus": "specs",
+    "connect": "connection",
+    "connect_async": "connection",
+}
 __all__ = [
+    "AsyncClient",
     "AsyncGrpcClient",
+    "AsyncLambdaClient",
+    "AsyncRestClient",
+    "AsyncSageMakerClient",
+    "Class",
+    "Classification",
     "Client",
     "ClientError",
+    "ClientOptions",
     "ConnectError",
     "DeadlineError",
     "GrpcClient",
-    "GrpcOptions",
-    "HttpOptions",
     "LambdaClient",
     "ModelAddress",
+    "ModelConfig",
     "Prediction",
+    "RawResponse",
+    "Regression",
     "RequestError",
     "ResponseError",
     "RestClient",
+    "RetryPolicy",
+    "S3Storage",
     "SageMakerClient",
     "ServerError",
     "ServerTiming",
+    "Signature",
     "StatusCode",
+    "Task",
+    "TensorSpec",
     "Timing",
+    "TlsOptions",
+    "VersionStatus",
     "connect",
+    "connect_async",
 ]
-
-_LAZY = {
-    "connect": "connection",
-    "AsyncGrpcClient": "grpc_aio",
-    "GrpcClient": "grpc_client",
-    "GrpcOptions": "grpc_client",
-    "HttpOptions": "rest_clients",
-    "ModelAddress": "messages",
-    "LambdaClient": "rest_clients",
-    "RestClient": "rest_clients",
-    "SageMakerClient": "rest_clients",
-}
 
 
 def __getattr__(name: str) -> Any:
-    """Import a client on first use, so that a REST user never pays for grpc."""
-    if name not in _LAZY:
+    """Import what is public on first use, so that nobody pays for what they do not use."""
+    if name not in _MODULE_OF:
         raise AttributeError(f"module {__name__} has no attribute {name}")
     from importlib import import_module
 
-    return getattr(import_module(f"{__name__}.{_LAZY[name]}"), name)
+    value = globals()[name] = getattr(import_module(f"{__name__}.{_MODULE_OF[name]}"), name)
+    return value
+
+
+def __dir__() -> list[str]:
+    """The public names."""
+    return sorted(__all__)

@@ -1,11 +1,10 @@
 """The result of a call: arrays, and where its time went on both sides."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
-from types import TracebackType
-from typing import Any, Protocol, Self
+from dataclasses import dataclass, field
+from typing import Any, Self
 
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import NDArray
 
 
 @dataclass(frozen=True)
@@ -85,48 +84,32 @@ class Timing:
 
 
 @dataclass(frozen=True)
-class Prediction:
-    """The result of a call.
+class RawResponse:
+    """A response as it came, kept with ``ClientOptions(keep_response=True)``.
 
     Attributes:
-        outputs: Arrays by output name.
+        headers: HTTP headers in lower case, or gRPC's initial and trailing metadata.
+        body: The bytes of the body or message.
+    """
+
+    headers: Mapping[str, str]
+    body: bytes = field(repr=False)
+
+
+@dataclass(frozen=True)
+class Prediction:
+    """The result of ``predict``.
+
+    Attributes:
+        outputs: Arrays by output name. Arrays may be read-only views of the response; ``copy()`` makes them writable.
         timing: Where the time went.
-        model_version: The version that answered; ``None`` if not reported.
+        model: The model that answered.
+        version: Its version; ``None`` if not reported.
+        response: The response as it came, if it was to be kept.
     """
 
     outputs: Mapping[str, NDArray[Any]]
     timing: Timing
-    model_version: int | None = None
-
-
-class Client(Protocol):
-    """The interface of every client; each is also a context manager that closes itself."""
-
-    def predict(self, inputs: Mapping[str, ArrayLike], *, timeout_s: float | None = None) -> Prediction:
-        """Run the model once.
-
-        Args:
-            inputs: Arrays by input name.
-            timeout_s: How long to wait for the response; ``None`` uses the client's default.
-
-        Returns:
-            The answer.
-
-        Raises:
-            ClientError: See ``serverless_dnn.client.errors``.
-        """
-        ...
-
-    def close(self) -> None:
-        """Close the connection; no further calls are allowed."""
-        ...
-
-    def __enter__(self) -> Self:
-        """Return the client."""
-        ...
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
-    ) -> None:
-        """Close the client."""
-        ...
+    model: str = ""
+    version: int | None = None
+    response: RawResponse | None = None

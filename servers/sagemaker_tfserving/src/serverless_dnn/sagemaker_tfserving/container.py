@@ -9,7 +9,7 @@ import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
-from urllib.parse import unquote
+from urllib.parse import quote, unquote
 
 from serverless_dnn.runtime.codecs.content_types import JSON_TYPE
 from serverless_dnn.runtime.deadline import Deadline
@@ -38,6 +38,8 @@ from serverless_dnn.sagemaker_tfserving.multi_model import MultiModel
 from serverless_dnn.sagemaker_tfserving.script.inference_script import InferenceScript
 
 _MODEL = re.compile(r"/models/(?P<name>[^/:]+)(?P<invoke>/invoke)?")
+# The path of SageMaker's own API, so that its SDK can call a container that runs on this machine.
+_ENDPOINT = re.compile(r"/endpoints/[^/]+/invocations")
 _SHOWN_MODELS = 20
 _log = logging.getLogger(__name__)
 
@@ -102,12 +104,15 @@ class Container:
         if path == "/ping":
             # In a thread of its own, without waiting for anything.
             return HttpReply(503 if self.why_away() else 200, "", b"")
-        if path == "/invocations" and request.method == "POST":
+        if request.method == "POST" and (path == "/invocations" or _ENDPOINT.fullmatch(path)):
             if self.multi_model is not None:
                 raise InvalidArgumentError("Invocation request does not contain model name.")
             return self._invoke(request, None)
         if self.multi_model is not None and (path == "/models" or path.startswith("/models/")):
             return self._change(request, path, self.multi_model)
+        if path.startswith("/v1/"):
+            # SageMaker never asks for it; whoever runs the container on her own machine does.
+            return self.api.handle(request)
         raise NotFoundError("Not Found")
 
     def _change(self, request: HttpRequest, path: str, models: MultiModel) -> HttpReply:
@@ -135,12 +140,25 @@ class Container:
             raise UnavailableError(why)
         if model_name is not None:
             target = replace(target, model_name=model_name)
+        if target.description:
+            return _with_timing(self._describe(request, target))
         if target.content_encoding:
             request = replace(request, headers={**request.headers, "content-encoding": target.content_encoding})
         if self.script is not None:
             return self._run_script(request, target, self.script)
         reply = self.api.infer(request, target.method, lambda: self._find(target))
         return _with_timing(compress(reply, target.accept_encoding or request.headers.get("accept-encoding", "")))
+
+    def _describe(self, request: HttpRequest, target: InvocationTarget) -> HttpReply:
+        name = target.model_name or self.default_model
+        path = f"/v1/models/{'' if name is None else quote(name, safe='')}"
+        if target.version is not None:
+            path += f"/versions/{target.version}"
+        elif target.label is not None:
+            path += f"/labels/{quote(target.label, safe='')}"
+        if target.description == "metadata":
+            path += "/metadata"
+        return self.api.handle(replace(request, method="GET", path=path, body=b""))
 
     def _find(self, target: InvocationTarget) -> Servable:
         name = target.model_name or self.default_model

@@ -15,6 +15,7 @@ CUSTOM_ATTRIBUTES = "x-amzn-sagemaker-custom-attributes"
 MAX_CHARACTERS = 1024
 """The most that SageMaker passes either way."""
 METHODS = ("predict", "classify", "regress")
+DESCRIPTIONS = ("metadata", "status")
 _ATTRIBUTE = re.compile(r"(?P<name>(?:tfs|sdnn)-[a-z\-]+)=(?P<value>[^,]*)")
 _SHOWN = 40
 
@@ -30,6 +31,8 @@ class InvocationTarget:
         method: ``predict``, ``classify`` or ``regress``.
         content_encoding: The compression of the body, for SageMaker drops the standard header; empty if not given.
         accept_encoding: The compression of the response that the caller wants; empty if not given.
+        description: ``metadata`` or ``status`` to be told about the model instead; empty for a prediction. SageMaker
+            passes on nothing but invocations.
     """
 
     model_name: str | None = None
@@ -38,6 +41,7 @@ class InvocationTarget:
     method: str = "predict"
     content_encoding: str = ""
     accept_encoding: str = ""
+    description: str = ""
 
 
 def read_target(headers: Mapping[str, str]) -> InvocationTarget:
@@ -56,6 +60,11 @@ def read_target(headers: Mapping[str, str]) -> InvocationTarget:
     method = given.get("tfs-method") or "predict"
     if method not in METHODS:
         raise InvalidArgumentError(f"tfs-method must be one of {', '.join(METHODS)}, got {method[:_SHOWN]!r}")
+    description = given.get("sdnn-method", "")
+    if description and description not in DESCRIPTIONS:
+        raise InvalidArgumentError(
+            f"sdnn-method must be one of {', '.join(DESCRIPTIONS)}, got {description[:_SHOWN]!r}"
+        )
     version, label = given.get("tfs-model-version"), given.get("tfs-model-label")
     if version and not is_version(version):
         raise InvalidArgumentError(f"tfs-model-version must be a number, got {version[:_SHOWN]!r}")
@@ -68,4 +77,5 @@ def read_target(headers: Mapping[str, str]) -> InvocationTarget:
         method=method,
         content_encoding=given.get("sdnn-content-encoding", ""),
         accept_encoding=given.get("sdnn-accept-encoding", ""),
+        description=description,
     )

@@ -25,10 +25,9 @@ with connect({target}) as client:
 """
 _SIGNED_PROGRAM = """\
 import numpy as np
-from serverless_dnn.client import HttpOptions, connect
-from serverless_dnn.client.aws import sigv4_signer
+from serverless_dnn.client import ClientOptions, connect
 
-options = HttpOptions(signer=sigv4_signer("lambda", "{region}"))
+options = ClientOptions(sign_requests=True, aws_region="{region}")
 with connect({target}, options) as client:
     print(client.predict({{"input": np.zeros((1, 224, 224, 3), np.float32)}}).outputs)
 """

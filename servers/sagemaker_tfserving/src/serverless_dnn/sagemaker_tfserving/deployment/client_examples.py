@@ -48,10 +48,9 @@ def python_call(endpoint: DeployedEndpoint) -> str:
     inputs = ", ".join(f"{json.dumps(name)}: {_zeros(spec)}" for name, spec in endpoint.inputs.items())
     return f"""\
 import numpy as np
-from serverless_dnn.client import HttpOptions, connect
-from serverless_dnn.client.aws import sigv4_signer
+from serverless_dnn.client import ClientOptions, connect
 
-options = HttpOptions(signer=sigv4_signer("sagemaker", "{endpoint.region}"))
+options = ClientOptions(sign_requests=True, aws_region="{endpoint.region}")
 with connect("{address}", {json.dumps(endpoint.model)}, options) as client:
     print(client.predict({{{inputs or '"input": np.zeros((1,), np.float32)'}}}).outputs)
 """

@@ -1,0 +1,1 @@
+"""Google's identity tokens, and AWS's signatures and storage."""

@@ -1,0 +1,1 @@
+"""How requests travel: gRPC channels and HTTP connections, with time-outs that hold."""
