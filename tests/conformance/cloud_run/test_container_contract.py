@@ -76,7 +76,7 @@ def start(models: Path, start_server: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def _predict(target: str, model: str = "half_plus_two", **options: Any) -> Any:
-    with GrpcClient(target, model, ClientOptions(**options)) as client:
+    with GrpcClient(target, model, ClientOptions(allow_plaintext_token=True, **options)) as client:
         return client.predict(X, timeout_s=30)
 
 

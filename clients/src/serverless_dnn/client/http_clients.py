@@ -3,6 +3,7 @@
 They differ only in the URL and the envelope; the bodies are the same.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
 from typing import Any
@@ -167,7 +168,10 @@ def _aws_signer(service: str, options: ClientOptions, host: str) -> Signer:
 
         return sigv4_signer(service, region_of(host, options), profile=options.aws_profile)
 
-    return lambda method, url, headers, body: signer()(method, url, headers, body)
+    def sign(method: str, url: str, headers: Mapping[str, str], body: bytes) -> Mapping[str, str]:
+        return signer()(method, url, headers, body)
+
+    return sign
 
 
 def _address(model: str | ModelAddress) -> ModelAddress:

@@ -70,29 +70,36 @@ current = _Current()
 
 
 class _Reader(io.RawIOBase):
-    """Reads a connection within its call's time."""
+    """Reads a connection within its call's time; holds the connection open as the stream it was given does."""
 
-    def __init__(self, connection: socket.socket, call: HttpCall) -> None:
-        self._connection, self._call = connection, call
+    def __init__(self, stream: io.RawIOBase, connection: socket.socket, call: HttpCall) -> None:
+        self._stream, self._connection, self._call = stream, connection, call
 
     def readable(self) -> bool:
         """Whether it can be read."""
         return True
 
-    def readinto(self, buffer: Any) -> int:
+    def readinto(self, buffer: Any) -> int | None:
         """Read some bytes."""
         self._connection.settimeout(self._call.left_s())
-        return self._connection.recv_into(buffer)
+        count: int | None = self._stream.readinto(buffer)
+        return count
+
+    def close(self) -> None:
+        """Let go of the connection."""
+        self._stream.close()
+        super().close()
 
 
 class _Response(http.client.HTTPResponse):
     """A response that is read within its call's time."""
 
+    fp: Any
+
     def __init__(self, sock: Any, *arguments: Any, **named: Any) -> None:
         super().__init__(sock, *arguments, **named)
         if current.call is not None:
-            self.fp.close()
-            self.fp = io.BufferedReader(_Reader(sock, current.call), 1 << 16)
+            self.fp = io.BufferedReader(_Reader(self.fp.detach(), sock, current.call), 1 << 16)
 
 
 class _Timed:
