@@ -1,0 +1,66 @@
+"""What is public is listed, shown by tab completion, and documented within reason."""
+
+import inspect
+import pydoc
+import re
+import subprocess
+import sys
+
+import serverless_dnn.client as package
+
+
+def test_everything_public_is_there_and_nothing_else_is_shown() -> None:
+    assert dir(package) == sorted(package.__all__)
+    assert len(set(package.__all__)) == len(package.__all__)
+    for name in package.__all__:
+        value = getattr(package, name)
+        assert value.__name__ == name
+        assert inspect.getdoc(value)
+
+
+def test_sync_and_async_are_twins() -> None:
+    pairs = [
+        (getattr(package, name.removeprefix("Async")), getattr(package, name))
+        for name in package.__all__
+        if name.startswith("Async")
+    ]
+
+    assert len(pairs) == 5
+    for one, other in pairs:
+        methods = [{name for name in dir(kind) if not name.startswith("_")} for kind in (one, other)]
+        assert methods[0] == methods[1]
+        for name in methods[0]:
+            theirs = [inspect.signature(getattr(kind, name)) for kind in (one, other) if callable(getattr(kind, name))]
+            assert len({str(signature.replace(return_annotation="")) for signature in theirs}) <= 1
+
+
+def test_every_kind_of_client_has_every_method() -> None:
+    wanted = {"predict", "classify", "regress", "signatures", "versions", "ready", "wait_until_ready", "with_options"}
+
+    for name in package.__all__:
+        if name.endswith("Client"):
+            assert wanted <= set(dir(getattr(package, name)))
+
+
+def test_help_fits_some_screens() -> None:
+    lines = pydoc.plain(pydoc.render_doc(package.Client)).splitlines()
+
+    assert len(lines) < 120
+    assert any("predict(" in line for line in lines)
+
+
+def test_it_is_light() -> None:
+    code = """
+import sys, resource
+import numpy
+before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+from serverless_dnn.client import connect
+connect("grpc://h:1", "m")
+heavy = {"tensorflow", "botocore", "boto3", "google.auth", "pytest"} & set(sys.modules)
+print(heavy, (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) >> 10)
+"""
+    told = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
+    found = re.fullmatch(r"set\(\) (\d+)\n", told)
+
+    assert found, told
+    assert int(found[1]) < 60
