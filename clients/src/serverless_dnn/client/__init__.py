@@ -1,11 +1,25 @@
 """A lightweight client for models on Lambda, SageMaker, Cloud Run, or any TensorFlow Serving.
 
 >>> from serverless_dnn.client import connect
->>> with connect("grpc://127.0.0.1:8500", model="mobilenet_v1") as client:
+>>> with connect("grpc://127.0.0.1:8500", "mobilenet_v1") as client:
 ...     prediction = client.predict({"input": array})
+...     prediction.outputs["predictions"], prediction.timing.total_ns
 
-numpy arrays go in and come out; TensorFlow is never imported, and grpc or urllib3 only when a URL needs it.
-``connect_async`` is the same for asyncio. Nothing is ever sent twice, unless the options ask for it.
+numpy arrays go in and come out; TensorFlow is never imported, and grpc or urllib3 only when a URL needs it. Nothing is
+ever sent twice, unless the options ask for it.
+
+    connect, connect_async      the client that a URL asks for
+    Client, AsyncClient         what every client does: predict, classify, regress, signatures, versions, ready,
+                                wait_until_ready, with_options, close
+    GrpcClient, RestClient, LambdaClient, SageMakerClient, and each with Async before its name
+    ClientOptions               time-outs, tokens, TLS, retries, limits; RetryPolicy, TlsOptions, S3Storage
+    ModelAddress                a model's name with version, label or signature
+    Prediction                  outputs by name; Timing, ServerTiming, RawResponse
+    Signature, TensorSpec, VersionStatus, Classification, Class, Regression, Task, ModelConfig
+    ClientError                 RequestError, ConnectError, DeadlineError, ResponseError, ServerError; StatusCode
+
+``help(Client)`` and ``help(ClientOptions)`` say more. ``python -m serverless_dnn.client URL MODEL`` shows what a server
+offers, and ``serverless_dnn.client.testing`` has a server in memory for tests.
 """
 
 from typing import TYPE_CHECKING, Any
@@ -46,6 +60,46 @@ if TYPE_CHECKING:
         VersionStatus,
     )
 
+    # For type checkers alone: help() would print each class with all that it inherits, 2,600 lines.
+    __all__ = [
+        "AsyncClient",
+        "AsyncGrpcClient",
+        "AsyncLambdaClient",
+        "AsyncRestClient",
+        "AsyncSageMakerClient",
+        "Class",
+        "Classification",
+        "Client",
+        "ClientError",
+        "ClientOptions",
+        "ConnectError",
+        "DeadlineError",
+        "GrpcClient",
+        "LambdaClient",
+        "ModelAddress",
+        "ModelConfig",
+        "Prediction",
+        "RawResponse",
+        "Regression",
+        "RequestError",
+        "ResponseError",
+        "RestClient",
+        "RetryPolicy",
+        "S3Storage",
+        "SageMakerClient",
+        "ServerError",
+        "ServerTiming",
+        "Signature",
+        "StatusCode",
+        "Task",
+        "TensorSpec",
+        "Timing",
+        "TlsOptions",
+        "VersionStatus",
+        "connect",
+        "connect_async",
+    ]
+
 __version__ = "0.1.0"
 _MODULE_OF = {
     "AsyncClient": "async_client",
@@ -85,44 +139,6 @@ _MODULE_OF = {
     "connect": "connection",
     "connect_async": "connection",
 }
-__all__ = [
-    "AsyncClient",
-    "AsyncGrpcClient",
-    "AsyncLambdaClient",
-    "AsyncRestClient",
-    "AsyncSageMakerClient",
-    "Class",
-    "Classification",
-    "Client",
-    "ClientError",
-    "ClientOptions",
-    "ConnectError",
-    "DeadlineError",
-    "GrpcClient",
-    "LambdaClient",
-    "ModelAddress",
-    "ModelConfig",
-    "Prediction",
-    "RawResponse",
-    "Regression",
-    "RequestError",
-    "ResponseError",
-    "RestClient",
-    "RetryPolicy",
-    "S3Storage",
-    "SageMakerClient",
-    "ServerError",
-    "ServerTiming",
-    "Signature",
-    "StatusCode",
-    "Task",
-    "TensorSpec",
-    "Timing",
-    "TlsOptions",
-    "VersionStatus",
-    "connect",
-    "connect_async",
-]
 
 
 def __getattr__(name: str) -> Any:
@@ -137,4 +153,4 @@ def __getattr__(name: str) -> Any:
 
 def __dir__() -> list[str]:
     """The public names."""
-    return sorted(__all__)
+    return sorted(_MODULE_OF)
