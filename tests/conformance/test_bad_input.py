@@ -11,7 +11,15 @@ import pytest
 import urllib3
 from numpy.typing import NDArray
 
-from serverless_dnn.client import ClientOptions, ModelAddress, ServerError, StatusCode, connect
+from serverless_dnn.client import (
+    ClientError,
+    ClientOptions,
+    ModelAddress,
+    RequestError,
+    ServerError,
+    StatusCode,
+    connect,
+)
 
 PLATFORMS = ("lambda", "sagemaker", "cloudrun")
 MODEL = "half_plus_two"
@@ -61,7 +69,8 @@ CALLS = {
 def test_calls(platform: str, case: str, models: Path, deploy: Callable[..., str]) -> None:
     call = CALLS[case]
     url = deploy(platform, MODEL, models)
-    options = ClientOptions(body_format="protobuf")
+    # What the client would find out itself, the server must too.
+    options = ClientOptions(check_inputs=False, body_format="auto" if platform == "cloudrun" else "protobuf")
 
     with connect(url, call.address, options) as client, pytest.raises(ServerError) as raised:
         client.predict(call.inputs)
@@ -122,9 +131,15 @@ def test_bodies_over_the_limit(platform: str, mib: int, models: Path, deploy: Ca
     url = deploy(platform, MODEL, models)
     inputs = {"x": np.zeros(mib << 18, np.float32)}
 
-    with connect(url, MODEL, ClientOptions(body_format="npy")) as client, pytest.raises(ServerError) as raised:
+    options = ClientOptions(body_format="auto" if platform == "cloudrun" else "npy")
+
+    with connect(url, MODEL, options) as client, pytest.raises(ClientError) as raised:
         client.predict(inputs)
 
+    if platform == "sagemaker":
+        assert isinstance(raised.value, RequestError)
+        assert "5243008 bytes, more than the 4194304 that SageMaker takes" in raised.value.message
+        return
     assert raised.value.code is StatusCode.RESOURCE_EXHAUSTED
     assert raised.value.http_status in (None, 413)
     _still_answers(url)
@@ -178,5 +193,5 @@ def _post(url: str, content_type: str, body: bytes) -> urllib3.BaseHTTPResponse:
 
 
 def _still_answers(url: str) -> None:
-    with connect(url, MODEL, ClientOptions(output_name="y")) as client:
+    with connect(url, MODEL) as client:
         assert client.predict(GOOD).outputs["y"].tolist() == [2.5, 3.0, 4.5]

@@ -44,7 +44,8 @@ def test_our_client_on_every_platform_in_every_format(
     if platform == "invoke":
         url = f"lambda+{url}/sdnn"
 
-    with connect(url, "half_plus_two", ClientOptions(body_format=body_format, output_name="y")) as client:
+    options = ClientOptions() if platform == "cloudrun" else ClientOptions(body_format=body_format)
+    with connect(url, "half_plus_two", options) as client:
         prediction = client.predict(INPUTS)
 
     assert prediction.outputs["y"].tolist() == [2.5, 3.0, 4.5]
@@ -229,9 +230,10 @@ def test_instances_scale_out_to_the_cap(function: Callable[..., LocalLambda], tm
 
 
 def test_an_endpoint_whose_container_does_not_start_says_why(tmp_path: Path) -> None:
+    options = ClientOptions(check_inputs=False, timeout_s=60)
     deployment = LocalSageMaker(DeployOptions("nope", tmp_path / "nope", tmp_path / "logs", start_timeout_s=20))
     try:
-        with connect(deployment.url, "nope") as client, pytest.raises(ServerError) as raised:
+        with connect(deployment.url, "nope", options) as client, pytest.raises(ServerError) as raised:
             client.predict(INPUTS)
     finally:
         deployment.stop()

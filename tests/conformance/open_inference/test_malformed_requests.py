@@ -8,7 +8,7 @@ import grpc
 import numpy as np
 import pytest
 
-from serverless_dnn.client import ClientOptions, connect
+from serverless_dnn.client import connect
 from serverless_dnn.protos.v1.open_inference_pb2 import ModelInferRequest
 
 MODEL = "half_plus_two"
@@ -68,7 +68,7 @@ def test_it_is_refused_in_words(case: str, models: Path, deploy: Callable[..., s
 
     assert raised.value.code() is grpc.StatusCode.INVALID_ARGUMENT
     assert text in raised.value.details()
-    with connect(url, MODEL, ClientOptions(output_name="y")) as client:
+    with connect(url, MODEL) as client:
         assert client.predict({"x": np.float32([6])}).outputs["y"].tolist() == [5.0]
 
 

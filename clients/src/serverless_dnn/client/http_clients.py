@@ -19,7 +19,7 @@ from serverless_dnn.client.model import ModelAddress
 from serverless_dnn.client.options import ClientOptions, Signer
 from serverless_dnn.client.transports.http_pool import AsyncHttpTransport, HttpTransport
 from serverless_dnn.client.transports.tokens import check_token
-from serverless_dnn.client.wire.lambda_api import LambdaApi
+from serverless_dnn.client.wire.lambda_api import MAX_EVENT_BYTES, LambdaApi
 from serverless_dnn.client.wire.rest_api import RestApi
 from serverless_dnn.client.wire.sagemaker_api import SageMakerApi
 
@@ -116,9 +116,10 @@ class _Made:
 def _rest(base_url: str, model: str | ModelAddress, options: ClientOptions | None) -> _Made:
     options = options or ClientOptions()
     host = urlsplit(base_url).hostname or ""
-    if not host.endswith(_FUNCTION_URL):
-        options.refuse("the REST client", "aws_region", "aws_profile")
-    options.refuse("the REST client", "channel_options", "storage")
+    is_function = host.endswith(_FUNCTION_URL)
+    if not is_function:
+        options.refuse("the REST client", "aws_region", "aws_profile", "storage")
+    options.refuse("the REST client", "channel_options")
     if options.id_token:
         from serverless_dnn.client.credentials.google import with_id_token
 
@@ -128,6 +129,7 @@ def _rest(base_url: str, model: str | ModelAddress, options: ClientOptions | Non
     if options.sign_requests and signer is None:
         signer = _aws_signer("lambda", options, host)
     wire = RestApi(options.output_name, _dtype(options))
+    wire.max_request_bytes = MAX_EVENT_BYTES if is_function else None
     return _Made(Flows(wire, _address(model), options, base_url), options, base_url, signer)
 
 

@@ -1,5 +1,6 @@
 """What gRPC channels have in common, with and without asyncio: options, credentials, errors."""
 
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,7 +24,16 @@ from serverless_dnn.client.transports.tokens import bearer
 
 _HTTP_ONLY = ("body_format", "output_name", "output_dtype", "connections", "signer")
 _AWS_ONLY = ("aws_region", "aws_profile", "sign_requests", "storage")
-_PEER = "Error received from peer"
+# gRPC does not say which errors are its own, and which the server's: these are how its own begin.
+_NEVER_SENT = re.compile(r"failed to connect|errors resolving|dns resolution|name resolution|http proxy", re.IGNORECASE)
+_LOST = re.compile(
+    r"socket closed|recvmsg|sendmsg|connection (reset|refused|closed|timed out|aborted)|broken pipe|stream removed|"
+    r"transport|goaway|keepalive|ping timeout|endpoint clos|connections to all backends|(tcp|ssl|tls) handshake",
+    re.IGNORECASE,
+)
+_UNREADABLE = re.compile(r"stream removed|received rst_stream|received http2|failed parsing|http2", re.IGNORECASE)
+_OWN_DEADLINE = "Deadline Exceeded"
+_TOO_LARGE = "CLIENT: Received message larger than max"
 _RETRY_PUSHBACK = "grpc-retry-pushback-ms"
 _LOCAL_FAULTS = (grpc.StatusCode.INTERNAL, grpc.StatusCode.UNKNOWN, grpc.StatusCode.CANCELLED)
 
@@ -139,18 +149,18 @@ def client_error(error: Any, target: GrpcTarget, timeout_s: float) -> ClientErro
     """
     code, details = error.code(), error.details() or ""
     ours = StatusCode(code.value[0])
-    is_the_servers = _PEER in (error.debug_error_string() or "")
     if code is grpc.StatusCode.DEADLINE_EXCEEDED:
-        said = f": {details}" if is_the_servers and details else ""
+        said = "" if details == _OWN_DEADLINE else f": {details}"
         return DeadlineError(f"no answer from {target.address} within {timeout_s:g} s{said}", code=ours)
-    if not is_the_servers:
-        if code is grpc.StatusCode.UNAVAILABLE:
-            was_never_sent = "connect" in details.lower() or "dns" in details.lower()
-            return ConnectError(f"cannot reach {target.address}: {details}", code=ours, retry_is_safe=was_never_sent)
-        if code is grpc.StatusCode.RESOURCE_EXHAUSTED and "larger than max" in details:
-            return ResponseError(f"the answer of {target.address} is larger than this client takes: {details}")
-        if code in _LOCAL_FAULTS:
-            return ResponseError(f"no answer that can be read from {target.address}: {details}", code=ours)
+    if code is grpc.StatusCode.UNAVAILABLE:
+        if _NEVER_SENT.match(details):
+            return ConnectError(f"cannot reach {target.address}: {details}", code=ours, retry_is_safe=True)
+        if _LOST.match(details):
+            return ConnectError(f"the connection to {target.address} was lost: {details}", code=ours)
+    if code is grpc.StatusCode.RESOURCE_EXHAUSTED and _TOO_LARGE in details:
+        return ResponseError(f"the answer of {target.address} is larger than this client takes: {details}", code=ours)
+    if code in _LOCAL_FAULTS and _UNREADABLE.match(details):
+        return ResponseError(f"no answer that can be read from {target.address}: {details}", code=ours)
     headers = as_headers(error.trailing_metadata())
     pushback_ms = headers.get(_RETRY_PUSHBACK, "")
     return server_error(
