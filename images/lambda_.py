@@ -13,8 +13,8 @@ from container_tools import ImageError
 from server_images import ROOT, Answer, Choices, Inputs, Server, build_and_start, image_options
 
 from serverless_dnn.client import ModelAddress
-from serverless_dnn.client.bodies import decode_body, encode_body
-from serverless_dnn.client.server_timing import parse_server_timing
+from serverless_dnn.client.wire.bodies import decode_body, encode_body
+from serverless_dnn.client.wire.server_timing import parse_server_timing
 
 _TIMEOUT_S = 120.0
 _LOOK_S = 0.01
@@ -93,7 +93,7 @@ def _server() -> Server:
         document = json.loads(result)
         if not path.endswith("/response") or document["statusCode"] != 200:
             raise ImageError(f"the function failed: {result.decode(errors='replace')[:1000]}")
-        outputs, _ = decode_body("application/json", document["body"].encode(), "predictions", None)
+        outputs, _ = decode_body("application/json", document["body"].encode())
         return Answer(outputs, parse_server_timing(document["headers"]["server-timing"]))
 
     return Server(

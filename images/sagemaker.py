@@ -11,8 +11,8 @@ from container_tools import ImageError
 from server_images import ROOT, Answer, Choices, Inputs, Server, build_and_start, image_options
 
 from serverless_dnn.client import ModelAddress
-from serverless_dnn.client.bodies import CONTENT_TYPES, decode_body, encode_body
-from serverless_dnn.client.server_timing import parse_server_timing
+from serverless_dnn.client.wire.bodies import CONTENT_TYPES, decode_body, encode_body
+from serverless_dnn.client.wire.server_timing import parse_server_timing
 
 _ATTRIBUTES = "X-Amzn-SageMaker-Custom-Attributes"
 _MODEL_FOLDER = "/opt/ml/model"
@@ -30,7 +30,7 @@ def _predict(port: int, model: str, inputs: Inputs) -> Answer:
         headers = {"Content-Type": CONTENT_TYPES["json"], _ATTRIBUTES: f"tfs-model-name={model}"}
         request = urllib.request.Request(f"{url}/invocations", body, headers)  # noqa: S310 - our own container
         with _OPENER.open(request, timeout=_TIMEOUT_S) as response:
-            outputs, _ = decode_body(response.headers["Content-Type"], response.read(), "predictions", None)
+            outputs, _ = decode_body(response.headers["Content-Type"], response.read())
             return Answer(outputs, parse_server_timing(response.headers[_ATTRIBUTES]))
     except HTTPError as error:
         raise ImageError(f"{error.url}: {error}: {error.read().decode(errors='replace')}") from None

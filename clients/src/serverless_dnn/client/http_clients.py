@@ -117,7 +117,7 @@ def _rest(base_url: str, model: str | ModelAddress, options: ClientOptions | Non
     options = options or ClientOptions()
     host = urlsplit(base_url).hostname or ""
     is_function = host.endswith(_FUNCTION_URL)
-    if not is_function:
+    if not is_function and not options.sign_requests:
         options.refuse("the REST client", "aws_region", "aws_profile", "storage")
     options.refuse("the REST client", "channel_options")
     if options.id_token:

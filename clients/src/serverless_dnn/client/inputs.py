@@ -26,17 +26,36 @@ def fit_inputs(signature: Signature, inputs: Mapping[str, ArrayLike]) -> dict[st
         Arrays by input name, the given ones where they fit.
 
     Raises:
-        RequestError: An input is missing, unknown, or not of the signature's type and shape; the message says what is
-            expected and what was found.
+        RequestError: There are no inputs, or one is unknown, or not of the signature's type and shape; the message says
+            what is expected and what was found.
     """
     if unknown := sorted(str(name) for name in inputs if name not in signature.inputs):
         raise RequestError(f"signature {signature.name} has no input {unknown[0]!r}: it has {_names(signature)}")
-    if missing := [name for name in signature.inputs if name not in inputs and name not in signature.optional_inputs]:
-        raise RequestError(
-            f"signature {signature.name} needs the input {missing[0]!r}, {signature.inputs[missing[0]]}, and got "
-            f"{', '.join(sorted(inputs)) or 'none'}"
-        )
+    if not inputs and signature.inputs:
+        # A single one that is missing may have a default: TensorFlow Serving does not tell which have.
+        raise RequestError(f"signature {signature.name} needs {_names(signature)}, got no inputs")
     return {name: _fit(signature.inputs[name], given) for name, given in inputs.items()}
+
+
+def as_array(given: ArrayLike) -> NDArray[Any]:
+    """Make an array of a value.
+
+    Args:
+        given: An array, a number, a text, or a list of them.
+
+    Returns:
+        The array; texts stay what they are, where numpy would make all ``str`` or all ``bytes`` and cut zero bytes off.
+
+    Raises:
+        ValueError: It is a list of lists of different lengths.
+    """
+    if isinstance(given, np.ndarray):
+        return given
+    try:
+        array = np.asarray(given)
+    except UnicodeDecodeError:
+        return np.array(given, object)
+    return np.array(given, object) if array.dtype.kind in "SU" else array
 
 
 def _names(signature: Signature) -> str:
@@ -47,7 +66,7 @@ def _names(signature: Signature) -> str:
 def _fit(spec: TensorSpec, given: ArrayLike) -> NDArray[Any]:
     is_array = isinstance(given, (np.ndarray, np.generic))
     try:
-        array = np.asarray(given)
+        array = as_array(given)
     except ValueError as error:
         raise RequestError(f"input {spec.name} must be {spec}, and is no array: {error}") from None
     if spec.dtype is not None:
@@ -111,5 +130,7 @@ def _as_floats(spec: TensorSpec, wanted: np.dtype[Any], array: NDArray[Any]) -> 
 
 def _wrong_type(spec: TensorSpec, wanted: np.dtype[Any], array: NDArray[Any], *, is_array: bool) -> RequestError:
     found = array.dtype.name if is_array else f"values that make {array.dtype.name}"
+    if array.dtype.kind == "O" and isinstance(next(iter(array.flat), None), (str, bytes)):
+        found = "texts"
     how = "bytes or str" if wanted.kind == "O" else f"numpy.{wanted.name}"
     return RequestError(f"input {spec.name} must be {spec}, got {found}: pass {how}")

@@ -44,14 +44,12 @@ class Signature:
         method_name: For example ``tensorflow/serving/predict``.
         inputs: By name.
         outputs: By name.
-        optional_inputs: Inputs that have a default.
     """
 
     name: str
     method_name: str
     inputs: Mapping[str, TensorSpec]
     outputs: Mapping[str, TensorSpec]
-    optional_inputs: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True)

@@ -53,7 +53,7 @@ class AsyncGrpcTransport:
         try:
             await asyncio.wait_for(own.slots.acquire(), timeout_s)
         except TimeoutError:
-            raise DeadlineError(f"other calls took all {options.max_in_flight} places for {timeout_s:g} s") from None
+            raise DeadlineError(f"other calls took all {options.max_in_flight} places for {timeout_s:.3g} s") from None
         try:
             return await self._send(own, request, max(1e-3, timeout_s - (loop.time() - begin_s)), options)
         finally:

@@ -68,7 +68,7 @@ class GrpcTransport:
             return self._send(request, timeout_s, options)
         begin_s = time.monotonic()
         if not self._slots.acquire(timeout=timeout_s):
-            raise DeadlineError(f"other calls took all {options.max_in_flight} places for {timeout_s:g} s")
+            raise DeadlineError(f"other calls took all {options.max_in_flight} places for {timeout_s:.3g} s")
         try:
             return self._send(request, max(1e-3, timeout_s - (time.monotonic() - begin_s)), options)
         finally:

@@ -150,8 +150,8 @@ def client_error(error: Any, target: GrpcTarget, timeout_s: float) -> ClientErro
     code, details = error.code(), error.details() or ""
     ours = StatusCode(code.value[0])
     if code is grpc.StatusCode.DEADLINE_EXCEEDED:
-        said = "" if details == _OWN_DEADLINE else f": {details}"
-        return DeadlineError(f"no answer from {target.address} within {timeout_s:g} s{said}", code=ours)
+        said = "" if _OWN_DEADLINE in details else f": {details}"
+        return DeadlineError(f"no answer from {target.address} within {timeout_s:.3g} s{said}", code=ours)
     if code is grpc.StatusCode.UNAVAILABLE:
         if _NEVER_SENT.match(details):
             return ConnectError(f"cannot reach {target.address}: {details}", code=ours, retry_is_safe=True)

@@ -26,7 +26,7 @@ def client_error(error: Exception, server: str, timeout_s: float, call: HttpCall
         isinstance(error, ProxyError) and isinstance(error.original_error, NewConnectionError)
     )
     if is_over or (_is_timeout(error) and not has_no_connection):
-        return DeadlineError(f"no answer from {server} within {timeout_s:g} s")
+        return DeadlineError(f"no answer from {server} within {timeout_s:.3g} s")
     if has_no_connection:
         return ConnectError(f"cannot reach {server}: {_reason(error)}", retry_is_safe=True)
     if isinstance(error, (SSLError, ProtocolError, OSError)):

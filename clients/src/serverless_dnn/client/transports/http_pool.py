@@ -57,7 +57,7 @@ class HttpTransport:
         if self._slots is None:
             return self._send(request, timeout_s, options, call)
         if not self._slots.acquire(timeout=timeout_s):
-            raise DeadlineError(f"other calls took all {options.max_in_flight} places for {timeout_s:g} s")
+            raise DeadlineError(f"other calls took all {options.max_in_flight} places for {timeout_s:.3g} s")
         try:
             return self._send(request, timeout_s, options, call)
         finally:
@@ -156,7 +156,7 @@ class AsyncHttpTransport:
             if isinstance(error, ClientError):
                 raise
             _break_off(call, work)
-            raise DeadlineError(f"no answer from {self._base_url} within {timeout_s:g} s") from None
+            raise DeadlineError(f"no answer from {self._base_url} within {timeout_s:.3g} s") from None
         except asyncio.CancelledError:
             _break_off(call, work)
             raise

@@ -10,6 +10,7 @@ import orjson
 from numpy.typing import ArrayLike, NDArray
 
 from serverless_dnn.client.errors import RequestError, ResponseError
+from serverless_dnn.client.inputs import as_array
 from serverless_dnn.client.model import ModelAddress
 from serverless_dnn.client.specs import Signature, TensorSpec
 from serverless_dnn.client.wire.messages import decode_response, encode_request
@@ -105,7 +106,7 @@ def load_json(body: bytes, what: str) -> Any:
 
 def _as_array(name: str, given: ArrayLike) -> NDArray[Any]:
     try:
-        return np.asarray(given)
+        return as_array(given)
     except ValueError as error:
         raise RequestError(f"input {name} cannot be made an array: {error}") from None
 
@@ -224,6 +225,8 @@ def _array(value: Any, spec: TensorSpec | None, dtype: np.dtype[Any] | None) -> 
         array: NDArray[Any] = np.array(_bytes(value), object)
     else:
         array = np.array(value, dtype)
+        if array.dtype.kind == "O":
+            raise TypeError(f"expected numbers or texts, got {type(probe).__name__}")
     if spec is not None and spec.shape is not None and not array.size and array.ndim < len(spec.shape):
         # Nothing is left of the dimensions after an empty one.
         array = array.reshape(array.shape + tuple(size or 0 for size in spec.shape[array.ndim :]))

@@ -7,6 +7,7 @@ from google.protobuf.message import DecodeError
 from numpy.typing import ArrayLike, NDArray
 
 from serverless_dnn.client.errors import RequestError, ResponseError
+from serverless_dnn.client.inputs import as_array
 from serverless_dnn.client.model import ModelAddress
 from serverless_dnn.protos.predict_wire import decode_predict_response, encode_predict_request
 from serverless_dnn.protos.tensor import TensorCodecError
@@ -41,7 +42,8 @@ def encode_request(address: ModelAddress, inputs: Mapping[str, ArrayLike]) -> by
         RequestError: An array has no tensor form.
     """
     try:
-        return encode_predict_request(model_spec(address), inputs, list(address.output_filter))
+        arrays = {name: as_array(given) for name, given in inputs.items()}
+        return encode_predict_request(model_spec(address), arrays, list(address.output_filter))
     except (TensorCodecError, ValueError, TypeError, AttributeError) as error:
         raise RequestError(f"input {error}") from None
 

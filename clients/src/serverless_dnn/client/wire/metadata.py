@@ -28,7 +28,6 @@ def signatures_of(definitions: Mapping[str, signature_pb2.SignatureDef]) -> dict
             definition.method_name,
             {alias: _spec(alias, info) for alias, info in sorted(definition.inputs.items())},
             {alias: _spec(alias, info) for alias, info in sorted(definition.outputs.items())},
-            frozenset(definition.defaults),
         )
         for name, definition in sorted(definitions.items())
     }
