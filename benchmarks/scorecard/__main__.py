@@ -18,13 +18,14 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 import click
 from app_rows import app_rows
 from batching_rows import batching_rows
+from client_rows import call_rows, import_rows
 from codec_rows import codec_rows, wire_rows
 from cold_floor_rows import cold_floor_rows
 from door_rows import door_rows
 from engine_rows import engine_rows, thread_rows
 from front_rows import front_rows
 from handler_rows import handler_rows
-from overhead_rows import client_rows, overhead_rows
+from overhead_rows import overhead_rows
 from peer_rows import floor_rows, peer_rows
 from platform_rows import cold_rows, serve_rows
 from probe_rows import probe_rows
@@ -54,7 +55,7 @@ class Group:
 _GROUPS: dict[str, Group] = {
     "codec": Group(lambda _models, effort: codec_rows(effort), (30, 8)),
     "wire": Group(lambda _models, _effort: wire_rows(), (2, 2)),
-    "client": Group(lambda _models, effort: client_rows(effort), (3, 2)),
+    "client": Group(lambda _models, effort: chain(import_rows(effort), call_rows(effort)), (25, 12)),
     "overhead": Group(lambda _models, effort: overhead_rows(effort), (12, 6)),
     "engine": Group(lambda models, effort: chain(engine_rows(models, effort), app_rows(models, effort)), (300, 130)),
     "threads": Group(thread_rows, (90, 15)),

@@ -1,7 +1,5 @@
-"""The gRPC server's overhead over a bare ``grpc.aio`` echo, and the cost of importing the client."""
+"""The gRPC server's overhead over a bare ``grpc.aio`` echo."""
 
-import json
-import subprocess
 import sys
 import tempfile
 import time
@@ -11,7 +9,7 @@ from pathlib import Path
 import grpc
 import numpy as np
 from identity_model import SIZES, save_identity
-from rows import Effort, Row, quartiles, ratio_row
+from rows import Effort, Row, ratio_row
 
 from serverless_dnn.bench.platforms.base import DeployOptions
 from serverless_dnn.bench.platforms.cloudrun import LocalCloudRun
@@ -78,28 +76,3 @@ def overhead_rows(effort: Effort) -> Iterator[Row]:
         finally:
             served.stop()
             echo.stop(0)
-
-
-def client_rows(effort: Effort) -> Iterator[Row]:
-    """``client.import.*``: a new process that makes a gRPC client.
-
-    Args:
-        effort: How long to measure.
-    """
-    code = (
-        "import time; begin = time.perf_counter()\n"
-        "from serverless_dnn.client import connect\n"
-        "connect('grpc://127.0.0.1:1', 'm')\n"
-        "took = time.perf_counter() - begin\n"
-        "import json, psutil, sys; assert 'tensorflow' not in sys.modules\n"
-        "print(json.dumps([took, psutil.Process().memory_info().rss / 1e6]))"
-    )
-    runs = [
-        json.loads(subprocess.run([sys.executable, "-c", code], check=True, capture_output=True).stdout)
-        for _ in range(effort.of(7, 3))
-    ]
-    for index, (name, bar, unit) in enumerate((("client.import", 0.25, "s"), ("client.import.memory", 60.0, "MB"))):
-        values = sorted(run[index] for run in runs)
-        value = values[len(values) // 2]
-        verdict = "pass" if value <= bar else "short"
-        yield Row(name, value, bar, verdict, unit, quartiles(values), len(values), "a new process to a gRPC client")

@@ -139,7 +139,7 @@ class Flows:
             total_ns=end_ns - begin_ns,
             bytes_sent=len(request.body),
             bytes_received=answer.received.size_bytes,
-            server=answer.received.response.timing,
+            server_text=answer.received.response.server_timing,
         )
         if _log.isEnabledFor(logging.DEBUG):
             _log.debug(
@@ -261,7 +261,7 @@ class Flows:
             stamps_ns,
             bytes_sent=len(request.body),
             bytes_received=received.size_bytes,
-            server=received.response.timing,
+            server_text=received.response.server_timing,
         )
         return result, timing
 
@@ -290,7 +290,8 @@ class Flows:
         response, _, _ = yield from self._exchange(self.wire.metadata(address), end_s, timeout_s)
         signatures = self.wire.read_signatures(response)
         self.known.signatures[_key(address)] = signatures
-        self.known.is_ours = response.timing is not None and bool(response.timing.instance)
+        # TensorFlow Serving itself reports no timing, and no instance.
+        self.known.is_ours = "instance;" in response.server_timing
         return signatures
 
     def _fitted(

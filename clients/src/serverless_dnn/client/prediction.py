@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any, Self
 
 from numpy.typing import NDArray
@@ -40,7 +41,7 @@ class Timing:
         total_ns: The whole call, end to end.
         bytes_sent: The size of the request message or body.
         bytes_received: The size of the response message or body.
-        server: The server's timing; ``None`` if not reported.
+        server_text: The server's timing as it reported it; empty if it did not.
     """
 
     encode_ns: int
@@ -49,7 +50,14 @@ class Timing:
     total_ns: int
     bytes_sent: int
     bytes_received: int
-    server: ServerTiming | None
+    server_text: str = ""
+
+    @cached_property
+    def server(self) -> ServerTiming | None:
+        """The server's timing, read when it is first asked for; ``None`` if not reported."""
+        from serverless_dnn.client.wire.server_timing import parse_server_timing
+
+        return parse_server_timing(self.server_text) if self.server_text else None
 
     @classmethod
     def between(
@@ -58,7 +66,7 @@ class Timing:
         *,
         bytes_sent: int,
         bytes_received: int,
-        server: ServerTiming | None,
+        server_text: str,
     ) -> Self:
         """The durations between four readings of one monotonic clock.
 
@@ -66,7 +74,7 @@ class Timing:
             stamps_ns: At the start of the call, with its bytes encoded, with the response received, and at its end.
             bytes_sent: The size of the request message or body.
             bytes_received: The size of the response message or body.
-            server: The server's timing; ``None`` if not reported.
+            server_text: The server's timing as it reported it; empty if it did not.
 
         Returns:
             The timing.
@@ -79,7 +87,7 @@ class Timing:
             total_ns=end_ns - begin_ns,
             bytes_sent=bytes_sent,
             bytes_received=bytes_received,
-            server=server,
+            server_text=server_text,
         )
 
 

@@ -10,9 +10,7 @@ from numpy.typing import ArrayLike, NDArray
 from serverless_dnn.client.errors import RequestError
 from serverless_dnn.client.model import ModelAddress
 from serverless_dnn.client.options import BodyFormat
-from serverless_dnn.client.prediction import ServerTiming
 from serverless_dnn.client.specs import Class, Classification, ModelConfig, Regression, Signature, Task, VersionStatus
-from serverless_dnn.client.wire.server_timing import parse_server_timing
 
 Example = Mapping[str, ArrayLike]
 """Features by name: a number, a text, or a list of them."""
@@ -50,10 +48,9 @@ class Response:
     status: int = 200
 
     @property
-    def timing(self) -> ServerTiming | None:
-        """The server's timing; ``None`` if there is none, as with TensorFlow Serving itself."""
-        text = self.headers.get("server-timing")
-        return parse_server_timing(text) if text else None
+    def server_timing(self) -> str:
+        """The server's timing as it reported it; empty if it did not, as TensorFlow Serving itself."""
+        return self.headers.get("server-timing", "")
 
 
 class Outputs(NamedTuple):
