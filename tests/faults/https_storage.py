@@ -28,7 +28,7 @@ class StorageHandler(http.server.BaseHTTPRequestHandler):
         self.server.seen.append((self.command, self.path, dict(self.headers)))
         self.server.answer(self)
 
-    do_GET = do_PUT = _answer  # noqa: N815 - the names that http.server calls
+    do_DELETE = do_GET = do_PUT = _answer  # noqa: N815 - the names that http.server calls
 
     def log_message(self, *args: object) -> None:
         """Nothing: the tests look at what was seen."""

@@ -14,6 +14,10 @@ import pytest
 import urllib3
 from https_storage import SECRET, Storage, StorageHandler, serving
 
+from serverless_dnn.bench.experiment import PLATFORMS
+from serverless_dnn.bench.platforms.base import DeployOptions
+from serverless_dnn.client import ClientOptions, RequestError, S3Storage, connect
+
 ROWS = 1_000_000
 _CALL_HANDLER = """
 import json, sys
@@ -27,14 +31,19 @@ print("ANSWER", json.dumps(handler(json.loads(sys.argv[1]), None)))
 def objects(certificate: Path) -> Iterator[tuple[Storage, dict[str, bytes]]]:
     """Storage that keeps what is put, by its path."""
     kept: dict[str, bytes] = {}
+    types: dict[str, str] = {}
 
     def answer(handler: StorageHandler) -> None:
         path = handler.path.partition("?")[0]
         if handler.command == "PUT":
             kept[path] = handler.rfile.read(int(handler.headers["Content-Length"]))
+            types[path] = handler.headers.get("Content-Type", "binary/octet-stream")
             handler.reply(200)
+        elif handler.command == "DELETE":
+            del kept[path]
+            handler.reply(204)
         elif path in kept:
-            handler.reply(200, kept[path], Content_Type="binary/octet-stream")
+            handler.reply(200, kept[path], Content_Type=types.get(path, "binary/octet-stream"))
         else:
             handler.reply(404, b"<Error><Code>NoSuchKey</Code></Error>")
 
@@ -128,3 +137,47 @@ def test_hosts_that_no_option_allows_are_refused(models: Path, start_server: Cal
         )
         assert reply.status in (400, 403)
         assert "root:" not in reply.data.decode()
+
+
+@pytest.mark.parametrize("platform", ["sagemaker", "lambda"])
+def test_our_client_goes_that_way_by_itself(
+    platform: str,
+    objects: tuple[Storage, dict[str, bytes]],
+    variables: dict[str, str],
+    certificate: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    storage, kept = objects
+    for name, value in {
+        **variables,
+        "AWS_CA_BUNDLE": str(certificate),
+        "AWS_ACCESS_KEY_ID": "x",
+        "AWS_SECRET_ACCESS_KEY": "x",
+        "AWS_DEFAULT_REGION": "us-east-1",
+    }.items():
+        monkeypatch.setenv(name, value)
+    folder = Path(variables["SDNN_MODEL_BASE_PATH"])
+    deployment = PLATFORMS[platform](DeployOptions("half_plus_two", folder, tmp_path / "logs", "openvino"))
+    bucket = S3Storage("bucket", endpoint_url=f"https://localhost:{storage.server_port}")
+    try:
+        deployment.ensure_instance()
+        url = deployment.url if platform == "sagemaker" else f"lambda+{deployment.url}/sdnn"
+        rows = 3_000_000
+        with connect(url, "half_plus_two", ClientOptions(storage=bucket)) as client:
+            large = client.predict({"x": np.arange(rows, dtype=np.float32)})
+            small = client.predict({"x": [1.0]})
+        with (
+            connect(url, "half_plus_two") as without,
+            pytest.raises(RequestError, match=r"the request takes \d+ bytes, more than the \d+ that \w+ takes"),
+        ):
+            without.predict({"x": np.zeros(rows, np.float32)})
+    finally:
+        deployment.stop()
+
+    assert large.outputs["y"].shape == (rows,)
+    assert large.outputs["y"][:3].tolist() == [2.0, 2.5, 3.0]
+    assert small.outputs["y"].tolist() == [2.5]
+    assert not kept
+    commands = [command for command, _, _ in storage.seen]
+    assert sorted(commands) == ["DELETE", "DELETE", "GET", "GET", "PUT", "PUT"]

@@ -24,13 +24,14 @@ class _Metadata(BaseHTTPRequestHandler):
     lifetime_s = 3600.0
 
     def do_GET(self) -> None:
-        body = b""
+        body, content_type = b'{"email": "caller@example"}', "application/json"
         if "identity" in self.path:
+            content_type = "application/text"
             type(self).asked.append(self.path)
             body = _token(time.time() + self.lifetime_s).encode()
         self.send_response(200)
         self.send_header("Metadata-Flavor", "Google")
-        self.send_header("content-type", "application/text")
+        self.send_header("content-type", content_type)
         self.send_header("content-length", str(len(body)))
         self.end_headers()
         self.wfile.write(body)

@@ -52,7 +52,14 @@ class StoredTensors:
                 "s3",
                 region_name=storage.region or options.aws_region,
                 endpoint_url=storage.endpoint_url,
-                config=Config(signature_version="s3v4", connect_timeout=options.connect_timeout_s),
+                config=Config(
+                    signature_version="s3v4",
+                    connect_timeout=options.connect_timeout_s,
+                    # Not every storage knows AWS's checksums, or has a host name for each bucket.
+                    request_checksum_calculation="when_required",
+                    response_checksum_validation="when_required",
+                    s3={"addressing_style": "auto" if storage.endpoint_url is None else "path"},
+                ),
             )
             read = {"Bucket": storage.bucket, "Key": inputs}
             write = {"Bucket": storage.bucket, "Key": outputs, "ContentType": content_type}
