@@ -21,9 +21,13 @@ from serverless_dnn.client.retries import delay_before_retry, service_config
 @pytest.mark.parametrize(
     ("url", "options", "text"),
     [
-        ("grpc://h:1", {"body_format": "npy"}, "gRPC cannot honour body_format"),
-        ("grpc://h:1", {"connections": 3, "storage": S3Storage("b")}, "gRPC cannot honour connections, storage"),
-        ("grpc://h:1", {"aws_region": "x"}, "gRPC cannot honour aws_region"),
+        ("grpc://h:1", {"body_format": "npy"}, "the gRPC client cannot honour body_format"),
+        (
+            "grpc://h:1",
+            {"connections": 3, "storage": S3Storage("b")},
+            "the gRPC client cannot honour connections, storage",
+        ),
+        ("grpc://h:1", {"aws_region": "x"}, "the gRPC client cannot honour aws_region"),
         ("http://h", {"channel_options": (("a", 1),)}, "the REST client cannot honour channel_options"),
         ("http://h", {"storage": S3Storage("b")}, "the REST client cannot honour storage"),
         ("lambda+http://h/f", {"token": "t"}, "the Lambda client cannot honour token"),
@@ -80,6 +84,10 @@ def test_a_variant_changes_what_is_not_the_connections() -> None:
         client.with_options(tls=TlsOptions())
     with pytest.raises(RequestError, match="there is no option 'timeout'; there are"):
         client.with_options(timeout=1)
+    with pytest.raises(RequestError, match="would be sent to h:1 without TLS"):
+        client.with_options(token="t")
+    with pytest.raises(RequestError, match="the gRPC client cannot honour body_format"):
+        client.with_options(body_format="npy")
 
 
 def test_secrets_are_not_shown() -> None:

@@ -100,6 +100,8 @@ class Flows:
         address: The client's model.
         options: Its options.
         target: The server, for messages.
+        is_private: Whether others cannot read what is sent.
+        not_honoured: The options that this client refuses.
         known: What is known of the server.
     """
 
@@ -107,7 +109,18 @@ class Flows:
     address: ModelAddress
     options: ClientOptions
     target: str
+    is_private: bool = True
+    not_honoured: Sequence[str] = ()
     known: _Known = field(default_factory=_Known)
+
+    def __post_init__(self) -> None:
+        """Refuse options that cannot be honoured, or would give a token away."""
+        self.options.refuse(f"the {self.wire.name} client", self.not_honoured)
+        if self.options.token is not None and not self.is_private and not self.options.allow_plaintext_token:
+            raise RequestError(
+                f"a token would be sent to {self.target} without TLS, for everybody to read: use grpcs:// or https://, "
+                "or allow_plaintext_token=True"
+            )
 
     def predict(
         self, inputs: Mapping[str, ArrayLike], address: ModelAddress, timeout_s: float | None

@@ -15,8 +15,7 @@ from serverless_dnn.client.model import ModelAddress
 from serverless_dnn.client.options import ClientOptions
 from serverless_dnn.client.transports.grpc_aio import AsyncGrpcTransport
 from serverless_dnn.client.transports.grpc_channel import GrpcTransport
-from serverless_dnn.client.transports.grpc_common import GrpcTarget, check_options
-from serverless_dnn.client.transports.tokens import check_token
+from serverless_dnn.client.transports.grpc_common import GrpcTarget
 from serverless_dnn.client.wire.grpc_api import GrpcApi
 
 if TYPE_CHECKING:
@@ -28,6 +27,10 @@ if TYPE_CHECKING:
     from serverless_dnn.client.wire.exchange import Example
 
 _AHEAD = 4
+_NOT_HONOURED = (
+    *("body_format", "output_name", "output_dtype", "connections", "signer"),
+    *("aws_region", "aws_profile", "sign_requests", "storage"),
+)
 
 
 class GrpcClient(Client):
@@ -146,12 +149,11 @@ def _prepared(
     target: str, model: str | ModelAddress, options: ClientOptions | None, *, secure: bool
 ) -> tuple[Flows, GrpcTarget, ClientOptions]:
     options = options or ClientOptions()
-    check_options(options)
     place = GrpcTarget(target, secure)
     if options.id_token:
         from serverless_dnn.client.credentials.google import with_id_token
 
         options = with_id_token(options, f"https://{place.host}")
-    check_token(options, target, is_private=secure or not place.host)
     address = model if isinstance(model, ModelAddress) else ModelAddress(model)
-    return Flows(GrpcApi(), address, options, target), place, options
+    flows = Flows(GrpcApi(), address, options, target, secure or not place.host, _NOT_HONOURED)
+    return flows, place, options

@@ -18,13 +18,13 @@ from serverless_dnn.client.flows import Flows
 from serverless_dnn.client.model import ModelAddress
 from serverless_dnn.client.options import ClientOptions, Signer
 from serverless_dnn.client.transports.http_pool import AsyncHttpTransport, HttpTransport
-from serverless_dnn.client.transports.tokens import check_token
 from serverless_dnn.client.wire.lambda_api import MAX_EVENT_BYTES, LambdaApi
 from serverless_dnn.client.wire.rest_api import RestApi
 from serverless_dnn.client.wire.sagemaker_api import SageMakerApi
 
 _AWS_SUFFIXES = (".amazonaws.com", ".amazonaws.com.cn")
 _FUNCTION_URL = ".on.aws"
+_NOT_HONOURED_BY_AWS = ("token", "id_token", "allow_plaintext_token", "channel_options")
 
 
 class RestClient(Client):
@@ -117,20 +117,20 @@ def _rest(base_url: str, model: str | ModelAddress, options: ClientOptions | Non
     options = options or ClientOptions()
     host = urlsplit(base_url).hostname or ""
     is_function = host.endswith(_FUNCTION_URL)
+    wire = RestApi(options.output_name, _dtype(options))
+    wire.max_request_bytes = MAX_EVENT_BYTES if is_function else None
+    not_honoured = ["channel_options"] if is_function else ["channel_options", "storage"]
     if not is_function and not options.sign_requests:
-        options.refuse("the REST client", "aws_region", "aws_profile", "storage")
-    options.refuse("the REST client", "channel_options")
+        not_honoured += ["aws_region", "aws_profile"]
     if options.id_token:
         from serverless_dnn.client.credentials.google import with_id_token
 
         options = with_id_token(options, base_url)
-    check_token(options, base_url, is_private=base_url.startswith("https://"))
+    flows = Flows(wire, _address(model), options, base_url, base_url.startswith("https://"), not_honoured)
     signer = options.signer
     if options.sign_requests and signer is None:
         signer = _aws_signer("lambda", options, host)
-    wire = RestApi(options.output_name, _dtype(options))
-    wire.max_request_bytes = MAX_EVENT_BYTES if is_function else None
-    return _Made(Flows(wire, _address(model), options, base_url), options, base_url, signer)
+    return _Made(flows, options, base_url, signer)
 
 
 def _lambda(function: str, model: str | ModelAddress, options: ClientOptions | None, base_url: str) -> _Made:
@@ -148,7 +148,7 @@ def _sagemaker(endpoint: str, model: str | ModelAddress, options: ClientOptions 
 
 
 def _platform(service: str, wire: RestApi, model: str | ModelAddress, options: ClientOptions, base_url: str) -> _Made:
-    options.refuse(f"the {wire.name} client", "token", "id_token", "allow_plaintext_token", "channel_options")
+    options.refuse(f"the {wire.name} client", _NOT_HONOURED_BY_AWS)
     if not base_url:
         from serverless_dnn.client.credentials.aws import api_url
 
@@ -158,7 +158,8 @@ def _platform(service: str, wire: RestApi, model: str | ModelAddress, options: C
     is_amazons = host.endswith(_AWS_SUFFIXES)
     if signer is None and (is_amazons if options.sign_requests is None else options.sign_requests):
         signer = _aws_signer(service, options, host)
-    return _Made(Flows(wire, _address(model), options, base_url), options, base_url, signer)
+    flows = Flows(wire, _address(model), options, base_url, not_honoured=_NOT_HONOURED_BY_AWS)
+    return _Made(flows, options, base_url, signer)
 
 
 def _aws_signer(service: str, options: ClientOptions, host: str) -> Signer:

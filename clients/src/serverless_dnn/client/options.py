@@ -150,19 +150,19 @@ class ClientOptions:
         if self.token is not None and self.id_token:
             raise RequestError("give a token or id_token, not both")
 
-    def refuse(self, transport: str, *names: str) -> None:
-        """Refuse options that a transport cannot honour.
+    def refuse(self, client: str, names: Sequence[str]) -> None:
+        """Refuse options that a client cannot honour.
 
         Args:
-            transport: Its name, for the message.
-            *names: The options.
+            client: Whose it is, for the message.
+            names: The options.
 
         Raises:
             RequestError: One of them is given.
         """
         defaults = {each.name: each.default for each in fields(self)}
         if given := [name for name in names if getattr(self, name) != defaults[name]]:
-            raise RequestError(f"{transport} cannot honour {', '.join(given)}")
+            raise RequestError(f"{client} cannot honour {', '.join(given)}")
 
     def changed(self, changes: Mapping[str, Any]) -> "ClientOptions":
         """The options of a variant that shares its connection.

@@ -22,8 +22,6 @@ from serverless_dnn.client.retries import service_config
 from serverless_dnn.client.transports.proxies import proxy_of
 from serverless_dnn.client.transports.tokens import bearer
 
-_HTTP_ONLY = ("body_format", "output_name", "output_dtype", "connections", "signer")
-_AWS_ONLY = ("aws_region", "aws_profile", "sign_requests", "storage")
 # gRPC does not say which errors are its own, and which the server's: these are how its own begin.
 _NEVER_SENT = re.compile(r"failed to connect|errors resolving|dns resolution|name resolution|http proxy", re.IGNORECASE)
 _LOST = re.compile(
@@ -56,18 +54,6 @@ class GrpcTarget:
         if self.address.startswith("unix:"):
             return ""
         return self.address.rpartition(":")[0].strip("[]")
-
-
-def check_options(options: ClientOptions) -> None:
-    """Refuse options that are not gRPC's.
-
-    Args:
-        options: The options.
-
-    Raises:
-        RequestError: One of them cannot be honoured.
-    """
-    options.refuse("gRPC", *_HTTP_ONLY, *_AWS_ONLY)
 
 
 def channel_arguments(target: GrpcTarget, options: ClientOptions) -> list[tuple[str, Any]]:

@@ -1,25 +1,7 @@
-"""The bearer token of a call, and where it may be sent."""
+"""The bearer token of a call."""
 
 from serverless_dnn.client.errors import ClientError, RequestError
 from serverless_dnn.client.options import ClientOptions
-
-
-def check_token(options: ClientOptions, target: str, *, is_private: bool) -> None:
-    """Refuse to send a token where others can read it.
-
-    Args:
-        options: The client's options.
-        target: The server, for the message.
-        is_private: Whether the connection has TLS, or does not leave the machine's memory.
-
-    Raises:
-        RequestError: There is a token, and the connection is not private.
-    """
-    if options.token is not None and not is_private and not options.allow_plaintext_token:
-        raise RequestError(
-            f"a token would be sent to {target} without TLS, for everybody to read: use grpcs:// or https://, or "
-            "allow_plaintext_token=True"
-        )
 
 
 def bearer(options: ClientOptions) -> str | None:
