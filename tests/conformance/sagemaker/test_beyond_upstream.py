@@ -221,3 +221,24 @@ def test_models_lie_below_the_folder(
         assert answer.status == 403
     for body in (b"", b"[]", b"{}", b'{"model_name": "a/b", "url": "/"}', b'{"model_name": 1}', b"\xff"):
         assert send(address, "POST", "/models", body).status == 400
+
+
+def test_it_tells_about_its_model(models: Path, start_server: Callable[..., Any], send: Callable[..., Any]) -> None:
+    address, _ = start_server("sdnn-sagemaker", "serve", SDNN_MODEL_BASE_PATH=str(models / "half_plus_two"))
+
+    def ask(attributes: str) -> Any:
+        return send(address, "POST", "/invocations", "{}", x_amzn_sagemaker_custom_attributes=attributes)
+
+    metadata, status = ask("sdnn-method=metadata"), ask("tfs-model-version=12,sdnn-method=status")
+    assert list(metadata.json["metadata"]["signature_def"]["signature_def"]) == ["serving_default"]
+    assert status.json["model_version_status"][0]["state"] == "AVAILABLE"
+    assert ask("tfs-model-name=nope,sdnn-method=metadata").status == 404
+    refused = ask("sdnn-method=predict")
+    assert (refused.status, refused.json["error"]) == (
+        400,
+        "sdnn-method must be one of metadata, status, got 'predict'",
+    )
+    # For who runs it on her own machine: SageMaker's own path, and TensorFlow Serving's.
+    body = '{"instances": [1.0]}'
+    for path in ("/endpoints/any/invocations", "/v1/models/half_plus_two:predict"):
+        assert send(address, "POST", path, body, content_type="application/json").json == {"predictions": [2.5]}

@@ -4,9 +4,13 @@ import pickle
 import subprocess
 import sys
 import textwrap
+import time
 from pathlib import Path
 
+import grpc
 import pytest
+import urllib3.exceptions
+from urllib3.exceptions import HTTPError
 
 from serverless_dnn.client import (
     ClientError,
@@ -18,6 +22,10 @@ from serverless_dnn.client import (
     StatusCode,
 )
 from serverless_dnn.client.errors import code_of_http_status, server_error
+from serverless_dnn.client.transports.grpc_common import GrpcTarget
+from serverless_dnn.client.transports.grpc_common import client_error as grpc_error
+from serverless_dnn.client.transports.http_connection import HttpCall
+from serverless_dnn.client.transports.http_errors import client_error as http_error
 
 KINDS = (ClientError, ConnectError, DeadlineError, RequestError, ResponseError, ServerError)
 FIELDS = ("message", "code", "http_status", "request_id", "retry_is_safe", "retry_after_s")
@@ -88,3 +96,46 @@ def test_every_status_has_a_code() -> None:
     assert codes[418] is StatusCode.INVALID_ARGUMENT
     assert codes[599] is StatusCode.UNKNOWN
     assert codes[424] is StatusCode.INVALID_ARGUMENT
+
+
+class _OfGrpc:
+    """What grpc raises, as far as it is looked at."""
+
+    def __init__(self, code: grpc.StatusCode, details: str | None) -> None:
+        self._code, self._details = code, details
+
+    def code(self) -> grpc.StatusCode:
+        return self._code
+
+    def details(self) -> str | None:
+        return self._details
+
+    def trailing_metadata(self) -> None:
+        return None
+
+
+@pytest.mark.parametrize("code", [code for code in grpc.StatusCode if code is not grpc.StatusCode.OK])
+@pytest.mark.parametrize("details", [None, "", "failed to connect", "Socket closed", "Stream removed", "a text"])
+def test_every_error_of_grpcs_is_one_of_ours(code: grpc.StatusCode, details: str | None) -> None:
+    error = grpc_error(_OfGrpc(code, details), GrpcTarget("h:1", is_tls=False), 1.0)
+
+    assert isinstance(error, ClientError)
+    assert type(error) is not ClientError
+    assert error.code is StatusCode(code.value[0])
+
+
+@pytest.mark.parametrize(
+    "kind",
+    [kind for kind in vars(urllib3.exceptions).values() if isinstance(kind, type) and issubclass(kind, HTTPError)],
+)
+@pytest.mark.parametrize("left_s", [60.0, -1.0])
+def test_every_error_of_urllib3s_is_one_of_ours(kind: type[HTTPError], left_s: float) -> None:
+    raised = kind.__new__(kind)
+    # What some of them print.
+    vars(raised).update(original_error=OSError("refused"), partial=0, expected=1, length=b"x", response=None)
+
+    error = http_error(raised, "http://h", 1.0, HttpCall(time.monotonic() + left_s, 10.0))
+
+    assert isinstance(error, ClientError)
+    assert type(error) is not ClientError
+    assert isinstance(error, DeadlineError) or left_s > 0

@@ -57,6 +57,13 @@ def test_it_has_asyncio(server: InMemoryServer) -> None:
     assert asyncio.run(run()) == [0, 2, 4, 6, 8]
 
 
+def test_calls_are_logged_for_who_wants_to_know(server: InMemoryServer, caplog: pytest.LogCaptureFixture) -> None:
+    with caplog.at_level("DEBUG", "serverless_dnn.client"):
+        server.client("double").predict({"x": [1]})
+
+    assert "predict double at memory" in caplog.text
+
+
 def test_the_fixture(model_server: InMemoryServer) -> None:
     model_server.serve("unchecked", lambda inputs: inputs)
 
