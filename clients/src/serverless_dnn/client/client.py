@@ -9,10 +9,11 @@ from typing import Any, Protocol, Self, TypeVar
 from numpy.typing import ArrayLike
 
 from serverless_dnn.client.errors import RequestError
-from serverless_dnn.client.flows import Flow, Flows, Pause, Send, Step
+from serverless_dnn.client.flows import Flows
 from serverless_dnn.client.options import ClientOptions
 from serverless_dnn.client.prediction import Prediction
 from serverless_dnn.client.specs import Classification, Regression, Signature, VersionStatus
+from serverless_dnn.client.steps import Flow, Pause, Send, Step
 from serverless_dnn.client.wire.exchange import Example, Request, Response
 
 _ResultT = TypeVar("_ResultT")
