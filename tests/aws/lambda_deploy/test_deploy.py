@@ -199,7 +199,7 @@ def test_it_prints_how_to_call_the_function(deploy: Run, aws: Any) -> None:
     program = result.stdout[result.stdout.index("import numpy") : result.stdout.index("from a shell")]
     compile(program, "printed", "exec")
     assert f'connect("{url}", "mobilenet", options)' in program
-    assert 'sigv4_signer("lambda", "eu-west-1")' in program
+    assert 'sign_requests=True, aws_region="eu-west-1"' in program
     assert f'{url}/v1/models/mobilenet:predict --aws-sigv4 "aws:amz:eu-west-1:lambda"' in result.stdout
 
 

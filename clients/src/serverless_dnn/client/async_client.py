@@ -2,14 +2,12 @@
 
 import asyncio
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from types import TracebackType
 from typing import Any, Protocol, Self, TypeVar
 
 from numpy.typing import ArrayLike
 
-from serverless_dnn.client.errors import RequestError
-from serverless_dnn.client.flows import Flows
+from serverless_dnn.client.client_base import ClientBase
 from serverless_dnn.client.options import ClientOptions
 from serverless_dnn.client.prediction import Prediction
 from serverless_dnn.client.specs import Classification, Regression, Signature, VersionStatus
@@ -31,19 +29,8 @@ class AsyncTransport(Protocol):
         ...
 
 
-class AsyncClient:
+class AsyncClient(ClientBase[AsyncTransport]):
     """Calls one model; made by ``connect_async``, with or without a running event loop. Also a context manager."""
-
-    def __init__(self, flows: Flows, transport: AsyncTransport) -> None:
-        self._flows = flows
-        self._transport = transport
-        self._is_closed = False
-        self._is_variant = False
-
-    @property
-    def options(self) -> ClientOptions:
-        """The options."""
-        return self._flows.options
 
     async def predict(
         self,
@@ -89,14 +76,6 @@ class AsyncClient:
         """Wait until the model answers requests; raises DeadlineError if it does not in time."""
         await self._run(self._flows.wait_until_ready(timeout_s))
 
-    def with_options(self, **changes: Any) -> Self:
-        """A variant with other options that shares this client's connection, and is closed with it."""
-        variant = object.__new__(type(self))
-        variant.__dict__.update(self.__dict__)
-        variant._flows = replace(self._flows, options=self.options.changed(changes))
-        variant._is_variant = True
-        return variant
-
     async def close(self) -> None:
         """Close the connection; can be done twice. A variant leaves it to the client it was made from."""
         self._is_closed = True
@@ -113,13 +92,8 @@ class AsyncClient:
         """Close the client."""
         await self.close()
 
-    def __repr__(self) -> str:
-        """The server and the model."""
-        return f"<{type(self).__name__} of {self._flows.address.name} at {self._flows.target}>"
-
     async def _run(self, flow: Flow[_ResultT]) -> _ResultT:
-        if self._is_closed:
-            raise RequestError("this client is closed")
+        self._check_open()
         try:
             step = next(flow)
             while True:
