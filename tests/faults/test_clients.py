@@ -487,3 +487,28 @@ def test_closing_twice_is_fine(raw: Raw) -> None:
             await client.close()
 
     asyncio.run(run())
+
+
+def test_a_proxy_is_asked_for_what_is_far_away(raw: Raw) -> None:
+    proxy = ClientOptions(check_inputs=False, output_name="y", proxy=raw.url)
+
+    # An address of RFC 5737, which nobody has: only a proxy can answer for it.
+    with connect("http://203.0.113.1:8501", "m", proxy) as client:
+        assert client.predict(INPUTS, timeout_s=10).outputs["y"].tolist() == [2.5]
+    assert raw.requests == 1
+
+
+def test_grpc_asks_the_proxy_too() -> None:
+    asked: futures.Future[bytes] = futures.Future()
+
+    def serve(listener: socket.socket) -> None:
+        connection, _ = listener.accept()
+        with connection:
+            asked.set_result(connection.recv(65536))
+
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        threading.Thread(target=serve, args=(listener,), daemon=True).start()
+        options = ClientOptions(check_inputs=False, proxy=f"http://127.0.0.1:{listener.getsockname()[1]}")
+        with connect("grpc://203.0.113.1:8500", "m", options) as client, pytest.raises(ConnectError):
+            client.predict(INPUTS, timeout_s=10)
+    assert asked.result(10).startswith(b"CONNECT 203.0.113.1:8500 HTTP/1.1")
