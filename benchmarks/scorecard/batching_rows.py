@@ -11,6 +11,7 @@ from typing import Any
 
 import grpc
 from engine_process import CACHE
+from identity_model import UNLIMITED
 from rows import Effort, Row, quartiles
 
 from serverless_dnn.bench.processes import start_server
@@ -20,7 +21,6 @@ from serverless_dnn.client.wire.messages import encode_request
 from serverless_dnn.models.registry import MODELS
 from serverless_dnn.models.workload import make_request
 
-_UNLIMITED = [("grpc.max_receive_message_length", -1), ("grpc.max_send_message_length", -1)]
 _CONCURRENCIES = (1, 8, 40)
 # Requests of one round, so that a round takes about as long for every model; at least one for each caller.
 _REQUESTS = {"mobilenet_v1": 240, "inception_v3": 40, "yolo_v5s": 24, "bert_base": 8}
@@ -58,11 +58,7 @@ def batching_rows(models: Path, effort: Effort) -> Iterator[Row]:
                 server = start_server(["sdnn-cloudrun"], environment, folder / f"{side}.log")
                 running.callback(server.stop, 0)
                 target = f"127.0.0.1:{server.wait_ready(120)}"
-                channel = running.enter_context(
-                    grpc.insecure_channel(
-                        target, [("grpc.max_receive_message_length", -1), ("grpc.max_send_message_length", -1)]
-                    )
-                )
+                channel = running.enter_context(grpc.insecure_channel(target, UNLIMITED))
                 calls[side] = channel.unary_unary(PREDICT)
             body = encode_request(ModelAddress(model), make_request(model))
             for concurrency in _CONCURRENCIES:

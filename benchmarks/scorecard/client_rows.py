@@ -11,7 +11,7 @@ from pathlib import Path
 
 import grpc
 import numpy as np
-from identity_model import SIZES, save_identity
+from identity_model import SIZES, UNLIMITED, save_identity
 from rows import Effort, Row, interleave, quartiles, ratio_row
 
 from serverless_dnn.bench.platforms.base import DeployOptions
@@ -19,7 +19,6 @@ from serverless_dnn.bench.platforms.cloudrun import LocalCloudRun
 from serverless_dnn.client import connect
 from serverless_dnn.protos.v1 import predict_pb2, prediction_service_pb2_grpc
 
-_UNLIMITED = [("grpc.max_receive_message_length", -1), ("grpc.max_send_message_length", -1)]
 _BAR = 1.05
 _BAR_S = 1e-4
 _FLOAT = 1
@@ -66,7 +65,7 @@ def call_rows(effort: Effort) -> Iterator[Row]:
         try:
             served.ensure_instance()
             target = served.url.removeprefix("grpc://")
-            with grpc.insecure_channel(target, _UNLIMITED) as channel, connect(served.url, "identity") as client:
+            with grpc.insecure_channel(target, UNLIMITED) as channel, connect(served.url, "identity") as client:
                 stub = prediction_service_pb2_grpc.PredictionServiceStub(channel)
                 for label, count in SIZES.items():
                     array = np.ones(count, np.float32)

@@ -7,6 +7,9 @@ from pathlib import Path
 SIZES = {"6kB": 1_500, "0.6MB": 150_528, "4.9MB": 1_228_800}
 """Numbers of float32 values that take about that many bytes."""
 
+UNLIMITED = [("grpc.max_receive_message_length", -1), ("grpc.max_send_message_length", -1)]
+"""Options of a channel that carries them all."""
+
 _MAKE = """
 import sys
 import tensorflow as tf

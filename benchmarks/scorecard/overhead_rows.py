@@ -8,7 +8,7 @@ from pathlib import Path
 
 import grpc
 import numpy as np
-from identity_model import SIZES, save_identity
+from identity_model import SIZES, UNLIMITED, save_identity
 from rows import Effort, Row, ratio_row
 
 from serverless_dnn.bench.platforms.base import DeployOptions
@@ -16,8 +16,6 @@ from serverless_dnn.bench.platforms.cloudrun import LocalCloudRun
 from serverless_dnn.bench.processes import start_server
 from serverless_dnn.client.model import ModelAddress
 from serverless_dnn.client.wire.messages import encode_request
-
-_OPTIONS = [("grpc.max_receive_message_length", -1), ("grpc.max_send_message_length", -1)]
 
 _ECHO = """
 import asyncio, json, os
@@ -57,8 +55,8 @@ def overhead_rows(effort: Effort) -> Iterator[Row]:
             served.ensure_instance()
             targets = (f"127.0.0.1:{echo.wait_ready(30)}", served.url.removeprefix("grpc://"))
             with (
-                grpc.insecure_channel(targets[0], _OPTIONS) as one,
-                grpc.insecure_channel(targets[1], _OPTIONS) as other,
+                grpc.insecure_channel(targets[0], UNLIMITED) as one,
+                grpc.insecure_channel(targets[1], UNLIMITED) as other,
             ):
                 bare = one.unary_unary("/echo.Echo/Echo")
                 predict = other.unary_unary("/tensorflow.serving.PredictionService/Predict")

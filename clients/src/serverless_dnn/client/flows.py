@@ -68,11 +68,9 @@ class Flows(Exchanges):
             # It answers, and does not tell: it is not asked before every call.
             self.known.signatures[key_of(address)] = {}
         end_ns = time.perf_counter_ns()
-        timing = Timing(
-            encode_ns=encoded_ns - begin_ns - fetched_ns,
-            wait_ns=answer.received.at_ns - encoded_ns + fetched_ns,
-            decode_ns=end_ns - answer.received.at_ns,
-            total_ns=end_ns - begin_ns,
+        timing = Timing.between(
+            # Asking for signatures is waiting, not encoding.
+            (begin_ns, encoded_ns - fetched_ns, answer.received.at_ns, end_ns),
             bytes_sent=len(request.body),
             bytes_received=answer.received.size_bytes,
             server_text=answer.received.response.server_timing,

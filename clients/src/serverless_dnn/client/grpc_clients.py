@@ -154,6 +154,5 @@ def _prepared(
         from serverless_dnn.client.credentials.google import with_id_token
 
         options = with_id_token(options, f"https://{place.host}")
-    address = model if isinstance(model, ModelAddress) else ModelAddress(model)
-    flows = Flows(GrpcApi(), address, options, target, secure or not place.host, _NOT_HONOURED)
+    flows = Flows(GrpcApi(), ModelAddress.of(model), options, target, secure or not place.host, _NOT_HONOURED)
     return flows, place, options

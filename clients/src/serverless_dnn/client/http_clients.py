@@ -126,7 +126,7 @@ def _rest(base_url: str, model: str | ModelAddress, options: ClientOptions | Non
         from serverless_dnn.client.credentials.google import with_id_token
 
         options = with_id_token(options, base_url)
-    flows = Flows(wire, _address(model), options, base_url, base_url.startswith("https://"), not_honoured)
+    flows = Flows(wire, ModelAddress.of(model), options, base_url, base_url.startswith("https://"), not_honoured)
     signer = options.signer
     if options.sign_requests and signer is None:
         signer = _aws_signer("lambda", options, host)
@@ -148,7 +148,6 @@ def _sagemaker(endpoint: str, model: str | ModelAddress, options: ClientOptions 
 
 
 def _platform(service: str, wire: RestApi, model: str | ModelAddress, options: ClientOptions, base_url: str) -> _Made:
-    options.refuse(f"the {wire.name} client", _NOT_HONOURED_BY_AWS)
     if not base_url:
         from serverless_dnn.client.credentials.aws import api_url
 
@@ -158,7 +157,7 @@ def _platform(service: str, wire: RestApi, model: str | ModelAddress, options: C
     is_amazons = host.endswith(_AWS_SUFFIXES)
     if signer is None and (is_amazons if options.sign_requests is None else options.sign_requests):
         signer = _aws_signer(service, options, host)
-    flows = Flows(wire, _address(model), options, base_url, not_honoured=_NOT_HONOURED_BY_AWS)
+    flows = Flows(wire, ModelAddress.of(model), options, base_url, not_honoured=_NOT_HONOURED_BY_AWS)
     return _Made(flows, options, base_url, signer)
 
 
@@ -175,10 +174,6 @@ def _aws_signer(service: str, options: ClientOptions, host: str) -> Signer:
         return signer()(method, url, headers, body)
 
     return sign
-
-
-def _address(model: str | ModelAddress) -> ModelAddress:
-    return model if isinstance(model, ModelAddress) else ModelAddress(model)
 
 
 def _dtype(options: ClientOptions) -> np.dtype[Any] | None:

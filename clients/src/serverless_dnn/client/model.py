@@ -29,6 +29,15 @@ class ModelAddress:
         if self.version is not None and self.label is not None:
             raise RequestError(f"give a version or a label, not both: got {self.version} and {self.label!r}")
 
+    @classmethod
+    def of(cls, model: "str | ModelAddress") -> "ModelAddress":
+        """The address of a model given by name or in full.
+
+        Args:
+            model: The model.
+        """
+        return model if isinstance(model, ModelAddress) else cls(model)
+
     def of_call(
         self, version: int | None, label: str | None, signature: str | None, outputs: Sequence[str] | None
     ) -> "ModelAddress":

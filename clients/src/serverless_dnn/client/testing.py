@@ -182,5 +182,4 @@ class _AsyncTransport:
 
 
 def _flows(model: str | ModelAddress, options: ClientOptions | None) -> Flows:
-    address = model if isinstance(model, ModelAddress) else ModelAddress(model)
-    return Flows(GrpcApi(), address, options or ClientOptions(), "memory")
+    return Flows(GrpcApi(), ModelAddress.of(model), options or ClientOptions(), "memory")

@@ -9,7 +9,7 @@ import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
-from urllib.parse import quote, unquote
+from urllib.parse import unquote
 
 from serverless_dnn.runtime.codecs.content_types import JSON_TYPE
 from serverless_dnn.runtime.deadline import Deadline
@@ -141,7 +141,7 @@ class Container:
         if model_name is not None:
             target = replace(target, model_name=model_name)
         if target.description:
-            return _with_timing(self._describe(request, target))
+            return _with_timing(self._describe(target))
         if target.content_encoding:
             request = replace(request, headers={**request.headers, "content-encoding": target.content_encoding})
         if self.script is not None:
@@ -149,18 +149,14 @@ class Container:
         reply = self.api.infer(request, target.method, lambda: self._find(target))
         return _with_timing(compress(reply, target.accept_encoding or request.headers.get("accept-encoding", "")))
 
-    def _describe(self, request: HttpRequest, target: InvocationTarget) -> HttpReply:
-        name = target.model_name or self.default_model
-        path = f"/v1/models/{'' if name is None else quote(name, safe='')}"
-        if target.version is not None:
-            path += f"/versions/{target.version}"
-        elif target.label is not None:
-            path += f"/labels/{quote(target.label, safe='')}"
-        if target.description == "metadata":
-            path += "/metadata"
-        return self.api.handle(replace(request, method="GET", path=path, body=b""))
+    def _describe(self, target: InvocationTarget) -> HttpReply:
+        is_metadata = target.description == "metadata"
+        return self.api.describe(self._name(target), target.version, target.label, metadata=is_metadata)
 
     def _find(self, target: InvocationTarget) -> Servable:
+        return self.repository.get(self._name(target), target.version, target.label)
+
+    def _name(self, target: InvocationTarget) -> str:
         name = target.model_name or self.default_model
         if name is None:
             names = sorted({servable.model_name for servable in self.repository.all()})
@@ -169,7 +165,7 @@ class Container:
                 f"this endpoint serves several models ({shown}): name one with the custom attribute "
                 "tfs-model-name=NAME, or set SAGEMAKER_TFS_DEFAULT_MODEL_NAME"
             )
-        return self.repository.get(name, target.version, target.label)
+        return name
 
     def _run_script(self, request: HttpRequest, target: InvocationTarget, script: Script) -> HttpReply:
         timer = PhaseTimer()

@@ -7,7 +7,7 @@ Paths and rules follow https://www.tensorflow.org/tfx/serving/api_rest and the s
 import json
 import logging
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 from urllib.parse import unquote
@@ -96,6 +96,20 @@ class RestApi:
         """
         return self.answer(lambda timer: self._in_place(request, timer, method, find_servable, None))
 
+    def describe(self, name: str, version: int | None, label: str | None, *, metadata: bool) -> HttpReply:
+        """Tell about a model that is not named by a path.
+
+        Args:
+            name: The model.
+            version: Its version; ``None`` for the newest, or for all in a status.
+            label: A label that refers to a version.
+            metadata: Whether to tell its metadata instead of its status.
+
+        Returns:
+            The reply; errors are replies too.
+        """
+        return self.answer(lambda _: (JSON_TYPE, self._description(name, version, label, metadata=metadata)))
+
     def answer(self, work: Callable[[PhaseTimer], tuple[str, bytes]]) -> HttpReply:
         """Run the work of one request and turn its result or error into a reply with timing.
 
@@ -129,7 +143,7 @@ class RestApi:
             named = _parts(match)
             return self._in_place(request, timer, method, lambda: self._repository.get(**named), deadline)
         if request.method == "GET" and (match := _METADATA.fullmatch(request.path)):
-            return JSON_TYPE, self._describe(_parts(match), metadata=match["metadata"] is not None)
+            return JSON_TYPE, self._description(**_parts(match), metadata=match["metadata"] is not None)
         if request.method == "GET" and request.path.rstrip("/").lower() == "/v1/models":
             raise InvalidArgumentError("Missing model name in request.")
         raise _malformed(request)
@@ -180,10 +194,10 @@ class RestApi:
             return JSON_TYPE, encode_classifications_json(classify(servable, signature, given, timer, deadline))
         return JSON_TYPE, encode_regressions_json(regress(servable, signature, given, timer, deadline))
 
-    def _describe(self, parts: Mapping[str, Any], *, metadata: bool) -> bytes:
+    def _description(self, name: str, version: int | None, label: str | None, *, metadata: bool) -> bytes:
         if not metadata:
-            return _print(message_to_dict(model_status(self._repository, parts["name"], parts["version"])))
-        servable = self._repository.get(**parts)
+            return _print(message_to_dict(model_status(self._repository, name, version)))
+        servable = self._repository.get(name, version, label)
         spec = servable_spec(servable)
         return _print(
             {
