@@ -14,8 +14,8 @@ import pytest
 import urllib3
 from https_storage import SECRET, Storage, StorageHandler, serving
 
-from serverless_dnn.bench.experiment import PLATFORMS
-from serverless_dnn.bench.platforms.base import DeployOptions
+from serverless_dnn.bench.platforms import PLATFORMS
+from serverless_dnn.bench.targets.base import DeployOptions
 from serverless_dnn.client import ClientOptions, RequestError, S3Storage, connect
 
 ROWS = 1_000_000
@@ -158,10 +158,9 @@ def test_our_client_goes_that_way_by_itself(
     }.items():
         monkeypatch.setenv(name, value)
     folder = Path(variables["SDNN_MODEL_BASE_PATH"])
-    deployment = PLATFORMS[platform](DeployOptions("half_plus_two", folder, tmp_path / "logs", "openvino"))
+    deployment = PLATFORMS[platform].deploy(DeployOptions("half_plus_two", folder, tmp_path / "logs", "openvino"))
     bucket = S3Storage("bucket", endpoint_url=f"https://localhost:{storage.server_port}")
     try:
-        deployment.ensure_instance()
         url = deployment.url if platform == "sagemaker" else f"lambda+{deployment.url}/sdnn"
         rows = 3_000_000
         with connect(url, "half_plus_two", ClientOptions(storage=bucket)) as client:

@@ -14,6 +14,7 @@ from serverless_dnn.client import (
     Client,
     ClientError,
     ClientOptions,
+    EncodedRequest,
     GrpcClient,
     ModelConfig,
     Prediction,
@@ -44,6 +45,8 @@ def with_threads(url: str) -> NDArray[Any]:
         assert_type(prediction, Prediction)
         assert_type(prediction.outputs, Mapping[str, NDArray[Any]])
         assert_type(prediction.timing.total_ns, int)
+        assert_type(client.encode({"x": [1.0]}, version=1), EncodedRequest)
+        assert_type(client.predict(client.encode({"x": [1.0]}), timeout_s=1), Prediction)
     try:
         client.wait_until_ready(1)
     except ServerError as error:
@@ -59,14 +62,16 @@ async def with_asyncio(url: str) -> Prediction:
         assert_type(client, AsyncClient)
         assert_type(await client.signatures(), dict[str, Signature])
         await client.wait_until_ready(1)
-        return await client.predict({"x": 1})
+        encoded = await client.encode({"x": 1})
+        assert_type(encoded, EncodedRequest)
+        return await client.predict(encoded)
 
 
 def over_grpc(channel_target: str) -> list[Prediction]:
     """What only gRPC has."""
     with GrpcClient(channel_target, "m") as client:
         client.reload_config([ModelConfig("m", "/m", versions=(1, 2))])
-        return list(client.predict_stream([{"x": [1]}]))
+        return list(client.predict_stream([{"x": [1]}, client.encode({"x": [2]})]))
 
 
 def in_tests() -> Client:

@@ -9,12 +9,13 @@ numpy arrays go in and come out; TensorFlow is never imported, and grpc or urlli
 ever sent twice, unless the options ask for it.
 
     connect, connect_async      the client that a URL asks for
-    Client, AsyncClient         what every client does: predict, classify, regress, signatures, versions, ready,
-                                wait_until_ready, with_options, close
+    Client, AsyncClient         what every client does: predict, encode, classify, regress, signatures, versions,
+                                ready, wait_until_ready, with_options, close
     GrpcClient, RestClient, LambdaClient, SageMakerClient, and each with Async before its name
     ClientOptions               time-outs, tokens, TLS, retries, limits; RetryPolicy, TlsOptions, S3Storage
     ModelAddress                a model's name with version, label or signature
     Prediction                  outputs by name; Timing, ServerTiming, RawResponse
+    EncodedRequest              a request encoded once and sent many times
     Signature, TensorSpec, VersionStatus, Classification, Class, Regression, Task, ModelConfig
     ClientError                 RequestError, ConnectError, DeadlineError, ResponseError, ServerError; StatusCode
 
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
     from serverless_dnn.client.async_client import AsyncClient
     from serverless_dnn.client.client import Client
     from serverless_dnn.client.connection import connect, connect_async
+    from serverless_dnn.client.encoded import EncodedRequest
     from serverless_dnn.client.errors import (
         ClientError,
         ConnectError,
@@ -74,6 +76,7 @@ if TYPE_CHECKING:
         "ClientOptions",
         "ConnectError",
         "DeadlineError",
+        "EncodedRequest",
         "GrpcClient",
         "LambdaClient",
         "ModelAddress",
@@ -114,6 +117,7 @@ _MODULE_OF = {
     "ClientOptions": "options",
     "ConnectError": "errors",
     "DeadlineError": "errors",
+    "EncodedRequest": "encoded",
     "GrpcClient": "grpc_clients",
     "LambdaClient": "http_clients",
     "ModelAddress": "model",

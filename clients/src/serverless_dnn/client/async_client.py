@@ -8,6 +8,7 @@ from typing import Any, Protocol, Self, TypeVar
 from numpy.typing import ArrayLike
 
 from serverless_dnn.client.client_base import ClientBase
+from serverless_dnn.client.encoded import EncodedRequest
 from serverless_dnn.client.options import ClientOptions
 from serverless_dnn.client.prediction import Prediction
 from serverless_dnn.client.specs import Classification, Regression, Signature, VersionStatus
@@ -34,7 +35,7 @@ class AsyncClient(ClientBase[AsyncTransport]):
 
     async def predict(
         self,
-        inputs: Mapping[str, ArrayLike],
+        inputs: Mapping[str, ArrayLike] | EncodedRequest,
         *,
         version: int | None = None,
         label: str | None = None,
@@ -45,6 +46,20 @@ class AsyncClient(ClientBase[AsyncTransport]):
         """Run the model; see ``Client.predict``."""
         address = self._flows.address.of_call(version, label, signature, outputs)
         return await self._run(self._flows.predict(inputs, address, timeout_s))
+
+    async def encode(
+        self,
+        inputs: Mapping[str, ArrayLike],
+        *,
+        version: int | None = None,
+        label: str | None = None,
+        signature: str | None = None,
+        outputs: Sequence[str] | None = None,
+        timeout_s: float | None = None,
+    ) -> EncodedRequest:
+        """Encode a request that ``predict`` takes in place of inputs; see ``Client.encode``."""
+        address = self._flows.address.of_call(version, label, signature, outputs)
+        return await self._run(self._flows.encode(inputs, address, timeout_s))
 
     async def classify(
         self, examples: Sequence[Example], *, signature: str | None = None, timeout_s: float | None = None

@@ -8,6 +8,7 @@ from typing import Any, Protocol, Self, TypeVar
 from numpy.typing import ArrayLike
 
 from serverless_dnn.client.client_base import ClientBase
+from serverless_dnn.client.encoded import EncodedRequest
 from serverless_dnn.client.options import ClientOptions
 from serverless_dnn.client.prediction import Prediction
 from serverless_dnn.client.specs import Classification, Regression, Signature, VersionStatus
@@ -34,7 +35,7 @@ class Client(ClientBase[Transport]):
 
     def predict(
         self,
-        inputs: Mapping[str, ArrayLike],
+        inputs: Mapping[str, ArrayLike] | EncodedRequest,
         *,
         version: int | None = None,
         label: str | None = None,
@@ -45,7 +46,7 @@ class Client(ClientBase[Transport]):
         """Run the model.
 
         Args:
-            inputs: Arrays, lists or numbers by input name.
+            inputs: Arrays, lists or numbers by input name; or what ``encode`` returned.
             version: The model's version; the client's own by default, and so with the others.
             label: A label that refers to a version.
             signature: The signature.
@@ -60,6 +61,20 @@ class Client(ClientBase[Transport]):
         """
         address = self._flows.address.of_call(version, label, signature, outputs)
         return self._run(self._flows.predict(inputs, address, timeout_s))
+
+    def encode(
+        self,
+        inputs: Mapping[str, ArrayLike],
+        *,
+        version: int | None = None,
+        label: str | None = None,
+        signature: str | None = None,
+        outputs: Sequence[str] | None = None,
+        timeout_s: float | None = None,
+    ) -> EncodedRequest:
+        """Encode a request that ``predict`` takes in place of inputs, and sends as often as it is called."""
+        address = self._flows.address.of_call(version, label, signature, outputs)
+        return self._run(self._flows.encode(inputs, address, timeout_s))
 
     def classify(
         self, examples: Sequence[Example], *, signature: str | None = None, timeout_s: float | None = None

@@ -38,7 +38,7 @@ def connect(url: str, model: str | ModelAddress, options: ClientOptions | None =
     Raises:
         RequestError: The URL has none of these forms, or an option cannot be honoured.
     """
-    place = _place(url)
+    place = place_of(url)
     if place.kind == "grpc":
         from serverless_dnn.client.grpc_clients import GrpcClient
 
@@ -65,7 +65,7 @@ def connect_async(url: str, model: str | ModelAddress, options: ClientOptions | 
     Raises:
         RequestError: The URL has none of these forms, or an option cannot be honoured.
     """
-    place = _place(url)
+    place = place_of(url)
     if place.kind == "grpc":
         from serverless_dnn.client.grpc_clients import AsyncGrpcClient
 
@@ -79,8 +79,8 @@ def connect_async(url: str, model: str | ModelAddress, options: ClientOptions | 
 
 
 @dataclass(frozen=True)
-class _Place:
-    """What a URL means.
+class Place:
+    """What a URL means to ``connect``.
 
     Attributes:
         kind: Which client.
@@ -95,19 +95,30 @@ class _Place:
     secure: bool = False
 
 
-def _place(url: str) -> _Place:
+def place_of(url: str) -> Place:
+    """Read a URL.
+
+    Args:
+        url: See ``connect``.
+
+    Returns:
+        Which client it asks for, and of what.
+
+    Raises:
+        RequestError: The URL has none of the forms that ``connect`` takes.
+    """
     scheme, _, rest = url.partition(":") if isinstance(url, str) else ("", "", "")
     if scheme == "unix" and rest.strip("/"):
-        return _Place("grpc", f"unix:{rest.removeprefix('//')}")
+        return Place("grpc", f"unix:{rest.removeprefix('//')}")
     if scheme in ("lambda", "sagemaker") and rest and not rest.startswith("/"):
-        return _Place(_kind(scheme), rest)
+        return Place(_kind(scheme), rest)
     place = _of_host(url) if rest.startswith("//") and not any(map(str.isspace, url)) else None
     if place is None:
         raise RequestError(f"expected {_FORMS}, got {url!r}")
     return place
 
 
-def _of_host(url: str) -> _Place | None:  # noqa: PLR0911 - a return for each form
+def _of_host(url: str) -> Place | None:  # noqa: PLR0911 - a return for each form
     try:
         parts = urlsplit(url)
         port = parts.port
@@ -120,22 +131,22 @@ def _of_host(url: str) -> _Place | None:  # noqa: PLR0911 - a return for each fo
     base_url = f"{transport}://{host}"
     match platform, transport:
         case "", "grpc" if port is not None and not name:
-            return _Place("grpc", host)
+            return Place("grpc", host)
         case "", "grpcs" if not name:
             return _secure(host, port)
         case "", "https" if parts.hostname.endswith(_CLOUD_RUN) and not name:
             return _secure(host, port)
         case "", "http" | "https" if not name:
-            return _Place("rest", base_url=base_url)
+            return Place("rest", base_url=base_url)
         case "lambda", "http" | "https" if name:
-            return _Place("lambda", name, base_url)
+            return Place("lambda", name, base_url)
         case "sagemaker", "http" | "https":
-            return _Place("sagemaker", name, base_url)
+            return Place("sagemaker", name, base_url)
     return None
 
 
-def _secure(host: str, port: int | None) -> _Place:
-    return _Place("grpc", f"{host}:443" if port is None else host, secure=True)
+def _secure(host: str, port: int | None) -> Place:
+    return Place("grpc", f"{host}:443" if port is None else host, secure=True)
 
 
 def _kind(platform: str) -> Any:

@@ -13,13 +13,14 @@ from typing import NamedTuple
 
 from numpy.typing import ArrayLike
 
+from serverless_dnn.client.encoded import EncodedRequest
 from serverless_dnn.client.errors import ConnectError, DeadlineError, RequestError, ServerError, StatusCode
 from serverless_dnn.client.exchanges import Exchanges, Received, key_of
 from serverless_dnn.client.model import ModelAddress
 from serverless_dnn.client.prediction import Prediction, Timing
 from serverless_dnn.client.specs import Classification, ModelConfig, Regression, Signature, Task, VersionStatus
 from serverless_dnn.client.steps import Flow, Pause, Work
-from serverless_dnn.client.wire.exchange import Example, Outputs, Request, Response
+from serverless_dnn.client.wire.exchange import Example, Outputs, Response
 from serverless_dnn.client.wire.messages import encode_request
 
 _log = logging.getLogger("serverless_dnn.client")
@@ -46,24 +47,19 @@ class Flows(Exchanges):
     """The flows of one client; see ``Exchanges`` for its attributes."""
 
     def predict(
-        self, inputs: Mapping[str, ArrayLike], address: ModelAddress, timeout_s: float | None
+        self, inputs: Mapping[str, ArrayLike] | EncodedRequest, address: ModelAddress, timeout_s: float | None
     ) -> Flow[Prediction]:
         """The flow of ``Client.predict``."""
         begin_ns = time.perf_counter_ns()
         end_s = self.end_s(timeout_s)
-        if not isinstance(inputs, Mapping):
-            raise RequestError(f"inputs must be arrays by name, {{name: array}}, got {type(inputs).__name__}")
-        signature = None
         fetched_ns = 0
-        if self.options.check_inputs:
-            is_new = key_of(address) not in self.known.signatures
-            signatures = yield from self.known_signatures(address, end_s)
-            fetched_ns = time.perf_counter_ns() - begin_ns if is_new else 0
-            if signatures:
-                signature, inputs = yield from self.fitted(signatures, inputs, address, end_s)
-        request = self._predict_request(address, inputs, signature)
+        if isinstance(inputs, EncodedRequest):
+            encoded = self._checked(inputs, address)
+            address = encoded.address
+        else:
+            encoded, fetched_ns = yield from self._encoded(inputs, address, end_s)
         encoded_ns = time.perf_counter_ns()
-        answer = yield from self._answered(request, inputs, address, signature, end_s, timeout_s)
+        answer = yield from self._answered(encoded, end_s, timeout_s)
         if self.options.check_inputs and key_of(address) not in self.known.signatures:
             # It answers, and does not tell: it is not asked before every call.
             self.known.signatures[key_of(address)] = {}
@@ -71,7 +67,7 @@ class Flows(Exchanges):
         timing = Timing.between(
             # Asking for signatures is waiting, not encoding.
             (begin_ns, encoded_ns - fetched_ns, answer.received.at_ns, end_ns),
-            bytes_sent=len(request.body),
+            bytes_sent=encoded.size_bytes,
             bytes_received=answer.received.size_bytes,
             server_text=answer.received.response.server_timing,
         )
@@ -86,6 +82,13 @@ class Flows(Exchanges):
             )
         arrays, version = answer.outputs
         return Prediction(arrays, timing, address.name, version, self.kept(answer.received.response))
+
+    def encode(
+        self, inputs: Mapping[str, ArrayLike], address: ModelAddress, timeout_s: float | None
+    ) -> Flow[EncodedRequest]:
+        """The flow of ``Client.encode``."""
+        encoded, _ = yield from self._encoded(inputs, address, self.end_s(timeout_s))
+        return encoded
 
     def classify(
         self, examples: Sequence[Example], address: ModelAddress, timeout_s: float | None
@@ -148,27 +151,44 @@ class Flows(Exchanges):
         self.wire.read_reloaded(received.response)
         self.known.signatures.clear()
 
-    def _predict_request(
-        self, address: ModelAddress, inputs: Mapping[str, ArrayLike], signature: Signature | None
-    ) -> Request:
+    def _encoded(
+        self, inputs: Mapping[str, ArrayLike], address: ModelAddress, end_s: float
+    ) -> Flow[tuple[EncodedRequest, int]]:
+        """Encode a Predict request; also returns how long that waited for the model's signatures."""
+        if not isinstance(inputs, Mapping):
+            raise RequestError(f"inputs must be arrays by name, {{name: array}}, got {type(inputs).__name__}")
+        signature = None
+        fetched_ns = 0
+        if self.options.check_inputs:
+            begin_ns = time.perf_counter_ns()
+            is_new = key_of(address) not in self.known.signatures
+            signatures = yield from self.known_signatures(address, end_s)
+            fetched_ns = time.perf_counter_ns() - begin_ns if is_new else 0
+            if signatures:
+                signature, inputs = yield from self.fitted(signatures, inputs, address, end_s)
         body_format = self.options.body_format
         if body_format == "auto" and self.known.is_ours:
             body_format = "protobuf"
-        return self.wire.predict(address, inputs, body_format, signature)
+        request = self.wire.predict(address, inputs, body_format, signature)
+        return EncodedRequest(address, self.wire.name, request, signature, inputs), fetched_ns
 
-    def _answered(
-        self,
-        request: Request,
-        inputs: Mapping[str, ArrayLike],
-        address: ModelAddress,
-        signature: Signature | None,
-        end_s: float,
-        timeout_s: float | None,
-    ) -> Flow[_Answer]:
+    def _checked(self, encoded: EncodedRequest, address: ModelAddress) -> EncodedRequest:
+        """Refuse an encoded request that is not for this client's model and API, or is to be for another address."""
+        if address is not self.address:
+            raise RequestError("an encoded request has its version, label, signature and outputs: give them to encode")
+        if encoded.api != self.wire.name or encoded.address.name != address.name:
+            raise RequestError(
+                f"the request was encoded for {encoded.address.name} over {encoded.api}, and this client calls "
+                f"{address.name} over {self.wire.name}: encode it with this client"
+            )
+        return encoded
+
+    def _answered(self, encoded: EncodedRequest, end_s: float, timeout_s: float | None) -> Flow[_Answer]:
         """Send a Predict request, by way of the storage if it or its response is too large, and read its outputs."""
+        address, signature = encoded.address, encoded.signature
         limit, storage = self.wire.max_request_bytes, self.options.storage
-        if limit is None or len(request.body) <= limit:
-            received = yield from self.exchange(request, end_s, timeout_s)
+        if limit is None or encoded.size_bytes <= limit:
+            received = yield from self.exchange(encoded.request, end_s, timeout_s)
             try:
                 return _Answer(self.wire.read_outputs(received.response, address, signature), received)
             except ServerError as error:
@@ -176,12 +196,13 @@ class Flows(Exchanges):
                     raise
         elif storage is None:
             raise RequestError(
-                f"the request takes {len(request.body)} bytes, more than the {limit} that {self.wire.name} takes: send "
-                "fewer rows at once, or give the client a storage (S3Storage), where tensors go instead"
+                f"the request takes {encoded.size_bytes} bytes, more than the {limit} that {self.wire.name} takes: "
+                "send fewer rows at once, or give the client a storage (S3Storage), where tensors go instead",
+                http_status=_TOO_LARGE_STATUS,
             )
         from serverless_dnn.client.credentials.s3 import StoredTensors
 
-        body = encode_request(address, inputs)
+        body = encode_request(address, encoded.inputs)
         stored: StoredTensors = yield Work(lambda: StoredTensors.put(storage, self.options, body))
         try:
             by_url = self.wire.by_url(address, stored.inputs_url, stored.outputs_url)

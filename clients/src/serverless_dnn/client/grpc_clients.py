@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     import grpc
     from numpy.typing import ArrayLike
 
+    from serverless_dnn.client.encoded import EncodedRequest
     from serverless_dnn.client.prediction import Prediction
     from serverless_dnn.client.specs import Classification, ModelConfig, Regression, Task
     from serverless_dnn.client.wire.exchange import Example
@@ -59,7 +60,11 @@ class GrpcClient(Client):
         super().__init__(flows, GrpcTransport(place, options, channel))
 
     def predict_stream(
-        self, inputs: Iterable[Mapping[str, ArrayLike]], *, ahead: int = _AHEAD, timeout_s: float | None = None
+        self,
+        inputs: Iterable[Mapping[str, ArrayLike] | EncodedRequest],
+        *,
+        ahead: int = _AHEAD,
+        timeout_s: float | None = None,
     ) -> Iterator[Prediction]:
         """Run the model on one input after another, sending the next while the server computes.
 
@@ -117,7 +122,11 @@ class AsyncGrpcClient(AsyncClient):
         super().__init__(flows, AsyncGrpcTransport(place, options))
 
     async def predict_stream(
-        self, inputs: Iterable[Mapping[str, ArrayLike]], *, ahead: int = _AHEAD, timeout_s: float | None = None
+        self,
+        inputs: Iterable[Mapping[str, ArrayLike] | EncodedRequest],
+        *,
+        ahead: int = _AHEAD,
+        timeout_s: float | None = None,
     ) -> AsyncIterator[Prediction]:
         """Run the model on one input after another; see ``GrpcClient.predict_stream``."""
         if ahead < 1:

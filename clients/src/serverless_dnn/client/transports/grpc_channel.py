@@ -7,7 +7,7 @@ from typing import Any
 
 import grpc
 
-from serverless_dnn.client.errors import DeadlineError, RequestError
+from serverless_dnn.client.errors import ConnectError, DeadlineError, RequestError
 from serverless_dnn.client.options import ClientOptions
 from serverless_dnn.client.transports.grpc_common import (
     GrpcTarget,
@@ -42,6 +42,7 @@ class GrpcTransport:
         self._channel: grpc.Channel | None = None
         self._methods: dict[str, Any] = {}
         self._pid = os.getpid()
+        self._was_awaited = False
         self._is_closed = False
 
     def method(self, path: str) -> Any:
@@ -74,14 +75,38 @@ class GrpcTransport:
         finally:
             self._slots.release()
 
+    def connect(self, timeout_s: float) -> None:
+        """Open the channel's connection, up to HTTP/2's settings, for the next request.
+
+        Args:
+            timeout_s: How long that may take.
+
+        Raises:
+            ConnectError: It cannot be made in that time: gRPC itself goes on trying.
+        """
+        with self._lock:
+            self._after_fork()
+            self._was_awaited = True
+            ready = grpc.channel_ready_future(self._open())
+        try:
+            ready.result(timeout_s)
+        except grpc.FutureTimeoutError:
+            raise ConnectError(f"cannot reach {self._target.address} within {timeout_s:.3g} s") from None
+        finally:
+            ready.cancel()
+
     def close(self) -> None:
         """Close the channel, unless the caller provided it."""
         with self._lock:
             self._is_closed = True
-            if self._channel is not None and self._pid == os.getpid():
-                self._channel.close()
-            self._channel = None
+            channel, self._channel = self._channel, None
             self._methods.clear()
+            if channel is None or self._pid != os.getpid():
+                return
+            if self._was_awaited:
+                _close_despite_interrupts(channel)
+            else:
+                channel.close()
 
     def _send(self, request: Request, timeout_s: float, options: ClientOptions) -> Response:
         metadata = call_metadata(options)
@@ -123,6 +148,21 @@ class GrpcTransport:
 
     def _closed(self) -> RequestError:
         return RequestError("this client is closed")
+
+
+def _close_despite_interrupts(channel: grpc.Channel) -> None:
+    """Close a channel whose connection was awaited.
+
+    That takes gRPC up to 0.2 s, and if an interrupt ends it early, the process hangs when it exits (grpcio 1.85).
+    """
+    closing = threading.Thread(target=channel.close)
+    try:
+        closing.start()
+    except RuntimeError:
+        # The interpreter is shutting down and starts no more threads.
+        channel.close()
+    else:
+        closing.join()
 
 
 def _headers(call: Any, options: ClientOptions) -> dict[str, str]:

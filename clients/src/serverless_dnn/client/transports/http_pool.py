@@ -63,6 +63,24 @@ class HttpTransport:
         finally:
             self._slots.release()
 
+    def connect(self, timeout_s: float) -> None:
+        """Open a connection, through the proxy and with TLS if there are any, and keep it for the next request.
+
+        Args:
+            timeout_s: How long that may take.
+
+        Raises:
+            ClientError: It cannot be made.
+        """
+        current.call = call = HttpCall(time.monotonic() + timeout_s, timeout_s)
+        try:
+            pool: Any = self._pool.connection_from_url(self._base_url)
+            pool.open()
+        except (HTTPError, OSError, ValueError) as error:
+            raise client_error(error, self._base_url, timeout_s, call) from None
+        finally:
+            current.call = None
+
     def close(self) -> None:
         """Close the connections."""
         self._is_closed = True
@@ -185,11 +203,25 @@ def _break_off(call: HttpCall, work: Any) -> None:
     work.add_done_callback(lambda done: done.cancelled() or done.exception())
 
 
-class _HttpPool(urllib3.HTTPConnectionPool):
+class _Opened:
+    """A pool that can connect before its first request."""
+
+    def open(self) -> None:
+        """Make a connection, and keep it."""
+        pool: Any = self
+        connection = pool._get_conn()  # noqa: SLF001 - of the pool that this is mixed into
+        if pool.proxy is not None and pool.scheme == "https":
+            pool._prepare_proxy(connection)  # noqa: SLF001
+        else:
+            connection.connect()
+        pool._put_conn(connection)  # noqa: SLF001
+
+
+class _HttpPool(_Opened, urllib3.HTTPConnectionPool):
     ConnectionCls = TimedHttpConnection  # type: ignore[assignment] # typeshed knows a protocol alone
 
 
-class _HttpsPool(urllib3.HTTPSConnectionPool):
+class _HttpsPool(_Opened, urllib3.HTTPSConnectionPool):
     ConnectionCls = TimedHttpsConnection  # type: ignore[assignment] # as above
 
 
