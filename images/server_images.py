@@ -281,6 +281,8 @@ def _report(image: str, size: ImageSize, starts: list[_ColdStart]) -> None:
     click.echo(f"  {len(starts)} responses from {first.engine}: {dict(first.outputs)}")
     median = statistics.median(start.duration_ms for start in starts)
     phases = ", ".join(
-        f"{name} {dur:.0f}" for name, dur in last.phases_ms.items() if name in ("cold", "import", "load")
+        f"{name} {dur:.0f}"
+        for name, dur in last.phases_ms.items()
+        if name in ("cold", "import", "engine-import", "load")
     )
     click.echo(f"  cold start: first {first.duration_ms:.0f} ms, median {median:.0f} ms (last: {phases})")

@@ -280,20 +280,13 @@ def test_warm_up_requests_are_sent_before_others(mobilenet: Path, tmp_path: Path
     start_repository(ServerSettings(model, engine=OPENVINO), Instance())
 
 
-def test_the_engine_is_logged_with_its_reason(
-    models: Path,
-    run_command: Callable[..., subprocess.CompletedProcess[str]],
-    deploy: Callable[..., str],
-    tmp_path_factory: pytest.TempPathFactory,
-) -> None:
-    deploy("cloudrun", "half_plus_two", models)
-    logs = sorted(tmp_path_factory.getbasetemp().glob("logs*/cloudrun-1.log"))
-    entries = [
-        json.loads(line) for log in logs for line in log.read_text().splitlines() if line.startswith('{"severity"')
-    ]
+def test_the_engine_is_logged_with_its_reason(models: Path, start_server: Callable[..., Any]) -> None:
+    _, server = start_server("sdnn-cloudrun", SDNN_MODEL_BASE_PATH=str(models / "half_plus_two"))
+    lines = server.log_path.read_text().splitlines()
+    records = server.log_path.with_suffix(".records.jsonl").read_text().splitlines()
 
-    loaded = next(
-        entry for entry in entries if entry["message"] == "model loaded" and entry["model"] == "half_plus_two"
-    )
+    loaded = next(entry for entry in map(json.loads, records) if entry["message"] == "model loaded")
+
     assert loaded["engine"]["name"] in ("openvino", "tensorflow")
     assert loaded["engine"]["reason"]
+    assert set(records) <= set(lines)

@@ -44,7 +44,7 @@ def test_a_bomb_stops_at_the_bound() -> None:
         _inflate(_gzipped(gzip.compress(bytes(100_000_000))), 1000)
 
 
-@pytest.mark.parametrize("body", [b"", b"abc", gzip.compress(b"abc" * 100)[:-9]])
+@pytest.mark.parametrize("body", [b"", b"abc", gzip.compress(b"abc" * 100, mtime=0)[:-9]])
 def test_what_is_not_gzip(body: bytes) -> None:
     with pytest.raises(InvalidArgumentError, match="gzip"):
         _inflate(_gzipped(body), 1000)

@@ -13,7 +13,7 @@ from serverless_dnn.runtime import collector
 from serverless_dnn.runtime.commands.command_line import exit_on_serving_error, server_settings, settings_options
 from serverless_dnn.runtime.commands.memory import keep_freed_memory
 from serverless_dnn.runtime.commands.ready_file import check_ready_file
-from serverless_dnn.runtime.logs import add_log_fields, log_to_stderr
+from serverless_dnn.runtime.logs import add_log_fields, log_to_file, log_to_stderr
 from serverless_dnn.runtime.options import from_values
 from serverless_dnn.runtime.settings import EngineOptions, GrpcSettings, ServerSettings
 from serverless_dnn.runtime.timing import Instance
@@ -32,7 +32,7 @@ _SERVER = "serverless_dnn.cloudrun_grpc.server"
 @settings_options(ServerSettings, EngineOptions, GrpcSettings, CloudRunOptions)
 def main(**given: Any) -> None:
     """Serve TensorFlow SavedModels over gRPC, as TensorFlow Serving does, in a Cloud Run or Knative container."""
-    instance = Instance()
+    instance = Instance.of_server()
     log_to_stderr()
     platform = ask_metadata_server()
     with exit_on_serving_error("sdnn-cloudrun"), ExitStack() as starting:
@@ -41,6 +41,7 @@ def main(**given: Any) -> None:
         settings, grpc_settings = server_settings(given), from_values(GrpcSettings, given)
         options = from_values(CloudRunOptions, given)
         check_ready_file(settings.ready_file)
+        log_to_file(settings.records_file)
         instance.meanwhile(lambda: importlib.import_module(_SERVER))
         with instance.starting("import"):
             from serverless_dnn.runtime.repository.loading import start_repository

@@ -65,11 +65,12 @@ def load_function(
         servers = _start_child(settings, options, configs, instance)
         settings = servers.remote_settings(settings)
     repository = start_repository(settings, instance, configs)
-    # Imported while the first model was loading.
-    from serverless_dnn.runtime.http.rest_api import RestApi
-    from serverless_dnn.runtime.http.rest_options import RestOptions
-    from serverless_dnn.runtime.http.transfers import Transfers
-    from serverless_dnn.runtime.inference.admission import Admission
+    with instance.starting("import"):
+        # Begun while the first model was loading.
+        from serverless_dnn.runtime.http.rest_api import RestApi
+        from serverless_dnn.runtime.http.rest_options import RestOptions
+        from serverless_dnn.runtime.http.transfers import Transfers
+        from serverless_dnn.runtime.inference.admission import Admission
 
     instance.ready()
     names = tuple(sorted({servable.model_name for servable in repository.all()}))
@@ -117,8 +118,9 @@ def _start_child(
         raise FailedPreconditionError(
             "a model server is called over gRPC: pip install 'serverless-dnn-lambda[tensorflow-serving]'"
         )
-    # It imports gRPC, which models in this process do without.
-    from serverless_dnn.runtime.model_servers.model_servers import ModelServerOptions, ModelServers, batching_of
+    with instance.starting("import"):
+        # It imports gRPC, which models in this process do without.
+        from serverless_dnn.runtime.model_servers.model_servers import ModelServerOptions, ModelServers, batching_of
 
     binary = find_binary(options.binary, variable="SDNN_TFS_BINARY") or our_binary()
     instance.server = binary.name

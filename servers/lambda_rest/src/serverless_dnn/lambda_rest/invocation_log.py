@@ -14,7 +14,7 @@ from collections.abc import Mapping
 from typing import Any
 
 _NAMESPACE = "ServerlessDnn"
-_DURATION = re.compile(r"(?P<name>[a-z_]+);dur=(?P<milliseconds>[0-9.]+)")
+_DURATION = re.compile(r"(?P<name>[a-z_-]+);dur=(?P<milliseconds>[0-9.]+)")
 _FIELDS = {"severity": "level", "time": "timestamp"}
 _COUNTS = ("ColdStarts", "Errors")
 _current: dict[str, str] = {}
@@ -59,7 +59,7 @@ def log_metrics(timing: str, status: int, model: str, *, is_cold: bool) -> None:
     """
     values: dict[str, float] = {"ColdStarts": int(is_cold), "Errors": int(status >= 400)}
     for match in _DURATION.finditer(timing):
-        values[match["name"].capitalize()] = float(match["milliseconds"])
+        values[match["name"].title().replace("-", "")] = float(match["milliseconds"])
     metrics = [{"Name": name, "Unit": "Count" if name in _COUNTS else "Milliseconds"} for name in values]
     dimensions = {"FunctionName": os.environ.get("AWS_LAMBDA_FUNCTION_NAME", "local"), "Model": model or "none"}
     line: dict[str, Any] = {

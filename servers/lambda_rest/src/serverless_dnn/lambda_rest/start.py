@@ -16,7 +16,7 @@ from serverless_dnn.lambda_rest.snapstart import register_hooks
 from serverless_dnn.runtime.commands.memory import keep_freed_memory
 from serverless_dnn.runtime.commands.ready_file import announce_ready
 from serverless_dnn.runtime.errors import DeadlineExceededError
-from serverless_dnn.runtime.logs import add_log_fields, log_to_stderr
+from serverless_dnn.runtime.logs import add_log_fields, log_to_file, log_to_stderr
 from serverless_dnn.runtime.options import from_values, values_from_environment
 from serverless_dnn.runtime.settings import ServerSettings, TransferOptions
 from serverless_dnn.runtime.timing import Instance, PhaseTimer
@@ -43,11 +43,12 @@ def start_function() -> "Invocations":
     log_to_stderr(names=field_names())
     add_log_fields(current_fields)
     pass_json_text()
-    instance = Instance()
+    instance = Instance.of_server()
     instance.id = instance_id() or instance.id
     settings = _without_idle_work(ServerSettings.from_environment(default_base_path=default_model_folder()))
     options = from_values(LambdaOptions, values_from_environment(LambdaOptions))
     transfers = from_values(TransferOptions, values_from_environment(TransferOptions))
+    log_to_file(settings.records_file)
     instance.meanwhile(lambda: importlib.import_module(_INVOCATIONS))
 
     def observe(api: str, outcome: str, timer: PhaseTimer) -> None:

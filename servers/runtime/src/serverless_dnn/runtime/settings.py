@@ -82,6 +82,7 @@ class ServerSettings:
         max_body_mib: The largest request body after decompression, in MiB.
         host: The address to listen on.
         ready_file: Written once the server accepts requests.
+        records_file: What is logged is also appended to it.
         engine: What runs models.
     """
 
@@ -104,6 +105,7 @@ class ServerSettings:
     max_body_mib: int = option(64, "The largest request body after decompression, in MiB.", whole_number(1))
     host: str = option("0.0.0.0", "The address to listen on.")  # noqa: S104 - a container listens on all its addresses
     ready_file: Path | None = option(None, "Written as JSON (host, port, pid) once the server accepts requests.", Path)
+    records_file: Path | None = option(None, "What is logged, as JSON lines without what libraries print.", Path)
     engine: EngineOptions = field(default_factory=EngineOptions)
 
     def __post_init__(self) -> None:

@@ -13,6 +13,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from serverless_dnn.runtime import BEGAN_NS
+
 
 class PhaseTimer:
     """Phase durations of one request, from arrival to response.
@@ -85,7 +87,9 @@ class Instance:
         engine: Name and version of the engine, reported once.
         server: What runs the models, where it may be a different process; reported with every prediction.
         birth_ns: When the server was started, on this machine's boot clock; a worker process inherits its parent's.
-        cold_phases_ns: The duration of each phase of the cold start, in nanoseconds: ``import``, ``load``, ``warmup``.
+        cold_phases_ns: The duration of each phase of the cold start, in nanoseconds: ``interpreter`` until this
+            project's code began, ``import`` of the server, ``engine-import``, ``load`` and ``warmup``. No moment is in
+            two of them, so they add up to the cold start with what is in none, such as starting to listen.
     """
 
     id: str = field(default_factory=lambda: uuid.uuid4().hex[:12])
@@ -94,24 +98,46 @@ class Instance:
     birth_ns: int = field(default_factory=process_birth_ns)
     cold_phases_ns: dict[str, int] = field(default_factory=dict)
     _cold_ns: int | None = None
+    _running: dict[object, str] = field(default_factory=dict)
+    _counted_until_ns: int = 0
     _meanwhile: Callable[[], object] | None = None
     _told: bool = False
     _lock: threading.Lock = field(default_factory=threading.Lock)
+
+    @classmethod
+    def of_server(cls) -> "Instance":
+        """This process as a server, made first: it has done nothing so far but start and import."""
+        instance = cls()
+        began_ns = max(BEGAN_NS, instance.birth_ns)
+        instance.cold_phases_ns["interpreter"] = began_ns - instance.birth_ns
+        instance.cold_phases_ns["import"] = _boot_clock_ns() - began_ns
+        return instance
 
     @contextmanager
     def starting(self, phase: str) -> Iterator[None]:
         """Add the time spent in the block to a phase of the cold start; loads while serving do not count.
 
         Args:
-            phase: ``import``, ``load`` or ``warmup``.
+            phase: ``import``, ``engine-import``, ``load`` or ``warmup``; one begun within another interrupts it.
         """
-        begin_ns = time.perf_counter_ns()
+        key = object()
+        with self._lock:
+            self._count()
+            self._running[key] = phase
         try:
             yield
         finally:
-            if self._cold_ns is None:
-                dur_ns = time.perf_counter_ns() - begin_ns
-                self.cold_phases_ns[phase] = self.cold_phases_ns.get(phase, 0) + dur_ns
+            with self._lock:
+                self._count()
+                del self._running[key]
+
+    def _count(self) -> None:
+        """Add the time since the last call to the phase that began last."""
+        now_ns = _boot_clock_ns()
+        if self._running and self._cold_ns is None:
+            phase = next(reversed(self._running.values()))
+            self.cold_phases_ns[phase] = self.cold_phases_ns.get(phase, 0) + now_ns - self._counted_until_ns
+        self._counted_until_ns = now_ns
 
     def meanwhile(self, work: Callable[[], object]) -> None:
         """Have work done in a thread while the first model loads, which leaves the interpreter idle.
@@ -132,8 +158,10 @@ class Instance:
 
     def ready(self) -> None:
         """Note that the instance can serve: the cold start ends here. Only the first call counts."""
-        if self._cold_ns is None:
-            self._cold_ns = time.clock_gettime_ns(time.CLOCK_BOOTTIME) - self.birth_ns
+        with self._lock:
+            self._count()
+            if self._cold_ns is None:
+                self._cold_ns = self._counted_until_ns - self.birth_ns
 
     def server_timing(self, timer: PhaseTimer) -> str:
         """The ``Server-Timing`` text of one response; the instance's first prediction adds its cold start.
@@ -159,6 +187,10 @@ class Instance:
             metrics.extend(_metric(name, dur_ns) for name, dur_ns in self.cold_phases_ns.items())
             metrics.append(f'engine;desc="{self.engine}"')
         return ", ".join(metrics)
+
+
+def _boot_clock_ns() -> int:
+    return time.clock_gettime_ns(time.CLOCK_BOOTTIME)
 
 
 def _metric(name: str, dur_ns: int) -> str:

@@ -13,7 +13,7 @@ from serverless_dnn.runtime.commands.command_line import exit_on_serving_error, 
 from serverless_dnn.runtime.commands.memory import keep_freed_memory
 from serverless_dnn.runtime.commands.ready_file import check_ready_file
 from serverless_dnn.runtime.listening import check_listening
-from serverless_dnn.runtime.logs import log_to_stderr
+from serverless_dnn.runtime.logs import log_to_file, log_to_stderr
 from serverless_dnn.runtime.options import from_values
 from serverless_dnn.runtime.settings import EngineOptions, ServerSettings, TransferOptions
 from serverless_dnn.runtime.timing import Instance
@@ -53,7 +53,7 @@ def main() -> None:
 @settings_options(ServerSettings, EngineOptions, TransferOptions, SageMakerOptions)
 def serve(**given: Any) -> None:
     """Serve /ping and /invocations; this is the command SageMaker runs."""
-    instance = Instance()
+    instance = Instance.of_server()
     log_to_stderr()
     with exit_on_serving_error("sdnn-sagemaker"), ExitStack() as starting:
         starting.enter_context(collector.paused())
@@ -61,6 +61,7 @@ def serve(**given: Any) -> None:
         options = from_values(SageMakerOptions, given)
         settings = server_settings(given, default_base_path=MODELS_FOLDER if options.multi_model else MODEL_FOLDER)
         check_ready_file(settings.ready_file)
+        log_to_file(settings.records_file)
         check_listening(settings.host, options.port)
         log_variables_without_meaning()
         limits = {"concurrency": options.concurrency, "timeout_s": options.request_timeout_s}

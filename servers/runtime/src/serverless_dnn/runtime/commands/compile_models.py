@@ -40,7 +40,7 @@ if TYPE_CHECKING:
     "--cache-folder cache",
     context_settings={"max_content_width": 120},
 )
-@settings_options(ServerSettings, EngineOptions, omit=(*_SERVING_OPTIONS, "ready_file"))
+@settings_options(ServerSettings, EngineOptions, omit=(*_SERVING_OPTIONS, "ready_file", "records_file"))
 @click.option("--all-versions", is_flag=True, help="Every version on disk, not only those that would be served.")
 def main(*, all_versions: bool, **given: Any) -> None:
     """Load each model once with a compiled-model cache; prints one JSON line per model.

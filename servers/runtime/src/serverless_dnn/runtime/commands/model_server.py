@@ -20,7 +20,7 @@ from serverless_dnn.runtime.commands.ready_file import announce_ready, check_rea
 from serverless_dnn.runtime.cpus import effective_cpus
 from serverless_dnn.runtime.errors import InvalidArgumentError, NotFoundError, ServingError
 from serverless_dnn.runtime.inference.admission import Admission
-from serverless_dnn.runtime.logs import log_to_stderr
+from serverless_dnn.runtime.logs import log_to_file, log_to_stderr
 from serverless_dnn.runtime.repository.configuration import wanted_models
 from serverless_dnn.runtime.repository.loading import start_repository
 from serverless_dnn.runtime.repository.model_repository import ModelRepository
@@ -73,12 +73,13 @@ class ListenOptions:
 def main(others: tuple[str, ...], **flags: Any) -> None:
     """Serve SavedModels over TensorFlow Serving's gRPC and REST APIs, like tensorflow_model_server."""
     refuse(list(others))
-    instance = Instance()
+    instance = Instance.of_server()
     log_to_stderr()
     with exit_on_serving_error("sdnn-model-server"):
         keep_freed_memory()
         listen, settings = _listen(flags), _settings(flags)
         check_ready_file(settings.ready_file)
+        log_to_file(settings.records_file)
         repository = start_repository(settings, instance)
         asyncio.run(_serve(settings, _grpc_settings(flags, settings), listen, repository, instance))
 
@@ -106,6 +107,7 @@ def _settings(flags: dict[str, Any]) -> ServerSettings:
         max_body_mib=flags["max_body_mib"],
         host=flags["host"],
         ready_file=flags["ready_file"],
+        records_file=flags["records_file"],
         engine=EngineOptions(
             name=flags["engine"],
             precision=flags["precision"],
@@ -158,8 +160,9 @@ async def _serve(
     repository: ModelRepository,
     instance: Instance,
 ) -> None:
-    from serverless_dnn.runtime.metrics.prometheus import Metrics
-    from serverless_dnn.runtime.rpc.server import GrpcServer
+    with instance.starting("import"):
+        from serverless_dnn.runtime.metrics.prometheus import Metrics
+        from serverless_dnn.runtime.rpc.server import GrpcServer
 
     stopped = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):

@@ -64,6 +64,7 @@ _OWN_FLAGS: dict[str, object] = {
     "max_body_mib": 64,
     "reload_folder": (),
     "ready_file": None,
+    "records_file": None,
 }
 # What the original has and this command does not, with what to do instead.
 REFUSED = {

@@ -75,8 +75,9 @@ def start_backend(
         raise FailedPreconditionError(
             f"{binary} is called over gRPC: pip install 'serverless-dnn-sagemaker[tensorflow-serving]'"
         )
-    # It imports gRPC, which models in this process do without.
-    from serverless_dnn.runtime.model_servers.model_servers import ModelServerOptions, ModelServers, batching_of
+    with instance.starting("import"):
+        # It imports gRPC, which models in this process do without.
+        from serverless_dnn.runtime.model_servers.model_servers import ModelServerOptions, ModelServers, batching_of
 
     instance.server = binary.name
     how = ModelServerOptions(
@@ -90,7 +91,8 @@ def start_backend(
     )
     servers = ModelServers(binary, how, settings.engine)
     running.callback(servers.stop, _STOP_S)
-    servers.start(configs)
+    with instance.starting("load"):
+        servers.start(configs)
     settings = replace(settings, engine=replace(settings.engine, remote_timeout_s=options.request_timeout_s))
     repository = _load(servers.remote_settings(settings), options, configs, instance)
     return Backend(repository, servers.why_away, servers.reload, servers.processes, servers.ports)

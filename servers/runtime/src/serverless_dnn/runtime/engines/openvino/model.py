@@ -47,7 +47,7 @@ class OpenVinoModel:
         instance: Instance,
         entry: CacheEntry | None = None,
     ) -> None:
-        with instance.starting("import"):
+        with instance.starting("engine-import"):
             openvino = import_openvino()
         threads = options.threads or effective_cpus()
         self._tensor, self._signature = openvino.Tensor, signature

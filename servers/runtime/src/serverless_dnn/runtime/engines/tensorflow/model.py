@@ -67,7 +67,7 @@ class TensorFlowModel:
                 f"{options.precision} with --graph {options.graph}"
             )
         os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
-        with instance.starting("import"):
+        with instance.starting("engine-import"):
             tf = _import_tensorflow()
         threads = options.threads or effective_cpus()
         _set_threads(tf, threads)
