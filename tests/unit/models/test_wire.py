@@ -40,9 +40,9 @@ def test_berts_rest_request_is_the_papers_as_the_paper_rounds() -> None:
 
 
 def test_the_command_shows_it(run_command: Callable[..., subprocess.CompletedProcess[str]]) -> None:
-    rows = json.loads(run_command("sdnn-models", "list", "--wire", "--json").stdout)
+    rows = json.loads(run_command("sdnn-models", "list", "--wire", "--format", "json").stdout)
 
     assert [row["model"] for row in rows] == list(MODELS)
     assert rows[0]["input_grpc"] == {"ours": pytest.approx(0.574, abs=0.001), "paper": 0.574}
-    table = run_command("sdnn-models", "list", "--wire", COLUMNS="200").stdout
+    table = run_command("sdnn-models", "list", "--wire").stdout
     assert "4.69 (4.688)" in table

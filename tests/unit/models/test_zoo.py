@@ -1,5 +1,6 @@
 """The models are Keras' own, prepared as they were trained, and exported once and whole."""
 
+import csv
 import json
 import os
 import subprocess
@@ -134,9 +135,15 @@ def test_apps_need_no_tensorflow() -> None:
 
 
 def test_the_list_shows_every_model(run_command: Callable[..., subprocess.CompletedProcess[str]]) -> None:
-    printed = run_command("sdnn-models", "list", COLUMNS="160").stdout
+    printed = run_command("sdnn-models", "list").stdout
 
     assert all(name in printed for name in MODELS)
+    assert "…" not in printed
+    assert max(map(len, printed.splitlines())) <= 80
+    rows = list(csv.DictReader(run_command("sdnn-models", "list", "--format", "csv").stdout.splitlines()))
+    assert [int(row["parameters"]) for row in rows] == [card.parameters for card in MODELS.values()]
+    markdown = run_command("sdnn-models", "list", "--format", "markdown").stdout.splitlines()
+    assert {line.count("|") for line in markdown} == {len(MODELS) + 2}
 
 
 def test_the_registrys_functions_exist_without_tensorflow() -> None:

@@ -28,20 +28,33 @@ def main() -> None:
 
 @main.command("list")
 @_option("--wire", is_flag=True, help="Encode one request and one reply, and show their actual sizes.")
-@_option("--json", "as_json", envvar="SDNN_MODELS_LIST_JSON", is_flag=True, help="Print JSON instead of a table.")
-def list_models(*, wire: bool, as_json: bool) -> None:
+@_option(
+    "--format",
+    "output_format",
+    envvar="SDNN_MODELS_LIST_FORMAT",
+    default="table",
+    show_default=True,
+    type=click.Choice(["table", "json", "csv", "markdown"]),
+    help="Of what is printed.",
+)
+def list_models(*, wire: bool, output_format: str) -> None:
     """Show the models next to the paper's figures; differences are shown in yellow.
 
     \b
     Examples:
       sdnn-models list
       sdnn-models list --wire
+      sdnn-models list --format csv
     """  # noqa: D301 # click marks preformatted lines with a backspace
-    from serverless_dnn.models.listing import card_rows, print_rows, wire_rows
+    from serverless_dnn.models.listing import card_rows, print_rows, rows_as_csv, rows_as_markdown, wire_rows
 
     rows = wire_rows(MODELS.values()) if wire else card_rows(MODELS.values())
-    if as_json:
+    if output_format == "json":
         click.echo(json.dumps([asdict(row) for row in rows], indent=2))
+    elif output_format == "csv":
+        click.echo(rows_as_csv(rows), nl=False)
+    elif output_format == "markdown":
+        click.echo(rows_as_markdown(rows), nl=False)
     else:
         print_rows(rows, Console())
 

@@ -1,8 +1,11 @@
 """The registry, and the models' sizes on the wire, next to the paper's figures."""
 
+import csv
+import io
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, fields
 
+from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.table import Table
 
@@ -31,9 +34,13 @@ class Figure:
         """Whether ours is more than 3 % from the paper's."""
         return abs(self.ours - self.paper) > _SAME * self.paper
 
+    @property
+    def text(self) -> str:
+        """Both, without colour."""
+        return f"{self.ours:.3g} ({self.paper:g})"
+
     def __str__(self) -> str:
-        text = f"{self.ours:.3g} ({self.paper:g})"
-        return f"[yellow]{text}[/]" if self.differs else text
+        return f"[yellow]{self.text}[/]" if self.differs else self.text
 
 
 @dataclass(frozen=True)
@@ -114,23 +121,83 @@ def wire_rows(cards: Iterable[ModelCard]) -> list[WireRow]:
 
 
 def print_rows(rows: Sequence[CardRow] | Sequence[WireRow], console: Console) -> None:
-    """Print rows as a table.
+    """Print rows as a table with a column for each model, which a terminal of 80 columns shows whole.
 
     Args:
         rows: At least one.
         console: Where to print.
     """
-    table = Table(title="ours (the paper's); yellow differs by more than 3 %", title_justify="left")
-    for column in fields(rows[0]):
-        justify = "left" if column.type is str else "right"
-        table.add_column(column.name.replace("_", " "), justify=justify)  # type: ignore[arg-type]
-    for row in rows:
-        values = (getattr(row, column.name) for column in fields(row))
-        table.add_row(*(_cell(value) for value in values))
+    table = Table(
+        title="ours (the paper's); yellow differs by more than 3 %",
+        title_justify="left",
+        box=SIMPLE_HEAD,
+        padding=(0, 1, 0, 0),
+    )
+    names, *values = _lines(rows)
+    table.add_column(names[0], min_width=11)
+    for name in names[1:]:
+        table.add_column(name, justify="right")
+    for line in values:
+        table.add_row(*line)
     console.print(table)
 
 
-def _cell(value: object) -> str:
+def rows_as_csv(rows: Sequence[CardRow] | Sequence[WireRow]) -> str:
+    """Rows as CSV; the paper's figures have columns of their own.
+
+    Args:
+        rows: At least one.
+
+    Returns:
+        The text.
+    """
+    flat = [_flat(row) for row in rows]
+    text = io.StringIO()
+    writer = csv.DictWriter(text, list(flat[0]), lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(flat)
+    return text.getvalue()
+
+
+def rows_as_markdown(rows: Sequence[CardRow] | Sequence[WireRow]) -> str:
+    """Rows as a Markdown table with a column for each model.
+
+    Args:
+        rows: At least one.
+
+    Returns:
+        The text.
+    """
+    head, *values = _lines(rows, is_plain=True)
+    rule = ["---", *["---:"] * (len(head) - 1)]
+    return "".join(f"| {' | '.join(line)} |\n" for line in (head, rule, *values))
+
+
+def _lines(rows: Sequence[CardRow] | Sequence[WireRow], *, is_plain: bool = False) -> list[list[str]]:
+    """The table's lines, the models' names first."""
+    return [
+        [column.name.replace("_", " "), *(_cell(getattr(row, column.name), is_plain=is_plain) for row in rows)]
+        for column in fields(rows[0])
+    ]
+
+
+def _flat(row: CardRow | WireRow) -> dict[str, object]:
+    flat: dict[str, object] = {}
+    for column in fields(row):
+        value = getattr(row, column.name)
+        flat |= (
+            {column.name: value.ours, f"{column.name}_paper": value.paper}
+            if isinstance(value, Figure)
+            else {column.name: value}
+        )
+    return flat
+
+
+def _cell(value: object, *, is_plain: bool) -> str:
+    if isinstance(value, Figure) and is_plain:
+        return value.text
     if isinstance(value, int):
         return f"{value:,}"
+    if isinstance(value, str):
+        return value.replace("-", " ")
     return f"{value:.3g}" if isinstance(value, float) else str(value)
