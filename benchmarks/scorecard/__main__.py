@@ -25,6 +25,7 @@ from door_rows import door_rows
 from engine_rows import engine_rows, thread_rows
 from front_rows import front_rows
 from handler_rows import handler_rows
+from measure_rows import loadgen_rows, synthetic_rows
 from overhead_rows import overhead_rows
 from peer_rows import floor_rows, peer_rows
 from platform_rows import cold_rows, serve_rows
@@ -34,7 +35,7 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
 from rows import Effort, Row
 
-from serverless_dnn.bench.experiment import export_if_missing
+from serverless_dnn.bench.experiments.exported_models import export_if_missing
 from serverless_dnn.bench.machine import describe_machine, git_revision, package_versions
 from serverless_dnn.models.registry import MODELS
 
@@ -67,8 +68,9 @@ _GROUPS: dict[str, Group] = {
     "front": Group(lambda _models, effort: front_rows(effort), (40, 15)),
     "handler": Group(handler_rows, (40, 15)),
     "floor": Group(lambda _models, effort: floor_rows(effort), (20, 6)),
-    "door": Group(lambda _models, effort: door_rows(effort), (10, 4)),
+    "door": Group(lambda _models, effort: door_rows(effort), (25, 10)),
     "peer": Group(peer_rows, (420, 60)),
+    "measure": Group(lambda models, effort: chain(synthetic_rows(effort), loadgen_rows(models, effort)), (165, 55)),
 }
 
 
@@ -89,7 +91,7 @@ def main(names: tuple[str, ...], json_path: Path | None, models_dir: Path, *, qu
     """Measure the rows of the groups NAME, all by default.
 
     The groups are codec, wire, client, overhead, engine, threads, serve, cold, cold-floor, probe, batching, front,
-    floor, door and peer. Group engine has the paper's models and ten stock Keras applications.
+    floor, door, peer and measure. Group engine has the paper's models and ten stock Keras applications.
     """
     if unknown := set(names) - set(_GROUPS):
         raise click.BadParameter(f"unknown groups {', '.join(sorted(unknown))}; choose from {', '.join(_GROUPS)}")

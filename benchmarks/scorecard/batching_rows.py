@@ -14,7 +14,7 @@ from engine_process import CACHE
 from identity_model import UNLIMITED
 from rows import Effort, Row, quartiles
 
-from serverless_dnn.bench.processes import start_server
+from serverless_dnn.bench.targets.processes import start_server
 from serverless_dnn.client.model import ModelAddress
 from serverless_dnn.client.wire.grpc_api import PREDICT
 from serverless_dnn.client.wire.messages import encode_request

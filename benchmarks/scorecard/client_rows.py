@@ -6,16 +6,16 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Iterator
+from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
 
 import grpc
 import numpy as np
+from cloudrun_server import start_cloudrun
 from identity_model import SIZES, UNLIMITED, save_identity
 from rows import Effort, Row, interleave, quartiles, ratio_row
 
-from serverless_dnn.bench.platforms.base import DeployOptions
-from serverless_dnn.bench.platforms.cloudrun import LocalCloudRun
 from serverless_dnn.client import connect
 from serverless_dnn.protos.v1 import predict_pb2, prediction_service_pb2_grpc
 
@@ -58,29 +58,23 @@ def call_rows(effort: Effort) -> Iterator[Row]:
     Args:
         effort: How long to measure.
     """
-    with tempfile.TemporaryDirectory() as folder:
-        served = LocalCloudRun(
-            DeployOptions("identity", save_identity(Path(folder) / "identity"), Path(folder) / "logs", "openvino")
-        )
-        try:
-            served.ensure_instance()
-            target = served.url.removeprefix("grpc://")
-            with grpc.insecure_channel(target, UNLIMITED) as channel, connect(served.url, "identity") as client:
-                stub = prediction_service_pb2_grpc.PredictionServiceStub(channel)
-                for label, count in SIZES.items():
-                    array = np.ones(count, np.float32)
-                    sides = {
-                        "client": lambda array=array: client.predict({"x": array}).outputs["y"],
-                        "stub": lambda array=array: _by_stub(stub, array),
-                    }
-                    timed = interleave(sides, effort.of(400, 80), warm_up=20)
-                    note = "a client's prediction / a generated stub's, p50"
-                    name = f"client.overhead.{label}"
-                    row = ratio_row(name, timed["client"], timed["stub"], _BAR, note, at_most=True)
-                    more_s = statistics.median(timed["client"]) - statistics.median(timed["stub"])
-                    yield replace(row, verdict="pass" if row.verdict == "pass" or more_s <= _BAR_S else "short")
-        finally:
-            served.stop()
+    with tempfile.TemporaryDirectory() as folder, ExitStack() as running:
+        target = start_cloudrun(running, "identity", save_identity(Path(folder) / "identity"), Path(folder))
+        channel = running.enter_context(grpc.insecure_channel(target, UNLIMITED))
+        client = running.enter_context(connect(f"grpc://{target}", "identity"))
+        stub = prediction_service_pb2_grpc.PredictionServiceStub(channel)
+        for label, count in SIZES.items():
+            array = np.ones(count, np.float32)
+            sides = {
+                "client": lambda array=array: client.predict({"x": array}).outputs["y"],
+                "stub": lambda array=array: _by_stub(stub, array),
+            }
+            timed = interleave(sides, effort.of(400, 80), warm_up=20)
+            note = "a client's prediction / a generated stub's, p50"
+            name = f"client.overhead.{label}"
+            row = ratio_row(name, timed["client"], timed["stub"], _BAR, note, at_most=True)
+            more_s = statistics.median(timed["client"]) - statistics.median(timed["stub"])
+            yield replace(row, verdict="pass" if row.verdict == "pass" or more_s <= _BAR_S else "short")
 
 
 def _by_stub(stub: prediction_service_pb2_grpc.PredictionServiceStub, array: np.ndarray) -> np.ndarray:

@@ -11,7 +11,7 @@ import numpy as np
 from platform_rows import fill_cache, first_answer
 from rows import Effort, Row, ratio_row
 
-from serverless_dnn.bench.experiment import PLATFORMS
+from serverless_dnn.bench.platforms import PLATFORMS
 from serverless_dnn.models.workload import make_request
 
 _BARS = {"mobilenet_v1": 1.25, "bert_base": 1.1}

@@ -14,7 +14,7 @@ import numpy as np
 import urllib3
 from rows import Effort, Row, interleave, ratio_row
 
-from serverless_dnn.bench.processes import ServerProcess, start_server
+from serverless_dnn.bench.targets.processes import ServerProcess, start_server
 from serverless_dnn.models.workload import make_request
 
 _MODEL = "inception_v3"

@@ -4,16 +4,16 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterator
+from contextlib import ExitStack
 from pathlib import Path
 
 import grpc
 import numpy as np
+from cloudrun_server import start_cloudrun
 from identity_model import SIZES, UNLIMITED, save_identity
 from rows import Effort, Row, ratio_row
 
-from serverless_dnn.bench.platforms.base import DeployOptions
-from serverless_dnn.bench.platforms.cloudrun import LocalCloudRun
-from serverless_dnn.bench.processes import start_server
+from serverless_dnn.bench.targets.processes import start_server
 from serverless_dnn.client.model import ModelAddress
 from serverless_dnn.client.wire.messages import encode_request
 
@@ -46,31 +46,23 @@ def overhead_rows(effort: Effort) -> Iterator[Row]:
     Args:
         effort: How long to measure.
     """
-    with tempfile.TemporaryDirectory() as folder:
+    with tempfile.TemporaryDirectory() as folder, ExitStack() as running:
         root = Path(folder)
-        identity = save_identity(root / "identity")
         echo = start_server([sys.executable, "-c", _ECHO], {}, root / "echo.log")
-        served = LocalCloudRun(DeployOptions("identity", identity, root / "logs", engine="openvino"))
-        try:
-            served.ensure_instance()
-            targets = (f"127.0.0.1:{echo.wait_ready(30)}", served.url.removeprefix("grpc://"))
-            with (
-                grpc.insecure_channel(targets[0], UNLIMITED) as one,
-                grpc.insecure_channel(targets[1], UNLIMITED) as other,
-            ):
-                bare = one.unary_unary("/echo.Echo/Echo")
-                predict = other.unary_unary("/tensorflow.serving.PredictionService/Predict")
-                for label, count in SIZES.items():
-                    body = encode_request(ModelAddress("identity"), {"x": np.ones(count, np.float32)})
-                    timed: tuple[list[float], list[float]] = ([], [])
-                    for number in range(20 + effort.of(200, 60)):
-                        for side, call in enumerate((predict, bare)):
-                            begin_ns = time.perf_counter_ns()
-                            call(body)
-                            if number >= 20:
-                                timed[side].append((time.perf_counter_ns() - begin_ns) / 1e9)
-                    note = "p50 of an identity model in sdnn-cloudrun / of a bare grpc.aio echo of the same bytes"
-                    yield ratio_row(f"overhead.cloudrun.{label}", *timed, 1.2, note, at_most=True)
-        finally:
-            served.stop()
-            echo.stop(0)
+        running.callback(echo.stop, 0)
+        served = start_cloudrun(running, "identity", save_identity(root / "identity"), root)
+        one = running.enter_context(grpc.insecure_channel(f"127.0.0.1:{echo.wait_ready(30)}", UNLIMITED))
+        other = running.enter_context(grpc.insecure_channel(served, UNLIMITED))
+        bare = one.unary_unary("/echo.Echo/Echo")
+        predict = other.unary_unary("/tensorflow.serving.PredictionService/Predict")
+        for label, count in SIZES.items():
+            body = encode_request(ModelAddress("identity"), {"x": np.ones(count, np.float32)})
+            timed: tuple[list[float], list[float]] = ([], [])
+            for number in range(20 + effort.of(200, 60)):
+                for side, call in enumerate((predict, bare)):
+                    begin_ns = time.perf_counter_ns()
+                    call(body)
+                    if number >= 20:
+                        timed[side].append((time.perf_counter_ns() - begin_ns) / 1e9)
+            note = "p50 of an identity model in sdnn-cloudrun / of a bare grpc.aio echo of the same bytes"
+            yield ratio_row(f"overhead.cloudrun.{label}", *timed, 1.2, note, at_most=True)

@@ -8,14 +8,13 @@ from contextlib import ExitStack
 from pathlib import Path
 
 import numpy as np
+from cloudrun_server import start_cloudrun
 from identity_model import SIZES, save_identity
 from peer_calls import MODEL, PREDICT, Call, Payload
 from peer_servers import PEERS, Peer, PeerError, find_command, first_answer, guarded, start_peer
 from rows import Effort, Row, interleave, quartiles, ratio_row
 
-from serverless_dnn.bench.experiment import MAX_DIFFERENCE
-from serverless_dnn.bench.platforms.base import DeployOptions
-from serverless_dnn.bench.platforms.cloudrun import LocalCloudRun
+from serverless_dnn.bench.experiments.outputs import MAX_DIFFERENCE
 from serverless_dnn.models.workload import make_request
 
 _BAR = 1.5
@@ -55,7 +54,7 @@ def _compare(
     work.mkdir()
     with ExitStack() as running:
         process, address = start_peer(running, peer, command, folder, work)
-        our_address = _start_ours(running, folder, work)
+        our_address = start_cloudrun(running, MODEL, folder, work)
         for payload in payloads:
             with ExitStack() as open_calls:
                 ours = PREDICT.open(open_calls, our_address, payload)
@@ -64,13 +63,6 @@ def _compare(
                 if expected.shape != found.shape or not np.allclose(expected, found, rtol=0, atol=MAX_DIFFERENCE):
                     raise PeerError(f"its answer to {payload.label} is not ours: {found[:5]}, not {expected[:5]}")
                 yield from _measure(f"peer.{peer.name}.{payload.label}", peer.title, ours, guarded(theirs), effort)
-
-
-def _start_ours(running: ExitStack, folder: Path, work: Path) -> str:
-    server = LocalCloudRun(DeployOptions(MODEL, folder, work / "logs", engine="openvino"))
-    running.callback(server.stop)
-    server.ensure_instance()
-    return server.url.removeprefix("grpc://")
 
 
 def _measure(name: str, title: str, ours: Call, theirs: Call, effort: Effort) -> Iterator[Row]:
@@ -108,7 +100,7 @@ def floor_rows(effort: Effort) -> Iterator[Row]:
     """
     with tempfile.TemporaryDirectory() as folder, ExitStack() as running:
         root = Path(folder)
-        address = _start_ours(running, save_identity(root / "identity"), root)
+        address = start_cloudrun(running, MODEL, save_identity(root / "identity"), root)
         call = PREDICT.open(running, address, Payload("null", "x", np.ones(1, np.float32)))
         latencies = interleave({"ours": call}, effort.of(1000, 200), warm_up=100)["ours"]
         with ThreadPoolExecutor(_CONCURRENCY) as threads:

@@ -12,7 +12,7 @@ from pathlib import Path
 from peer_calls import CALL_ERRORS, MODEL, OPEN_INFERENCE, PREDICT, RAW_HTTP, Call, Protocol
 
 from serverless_dnn.bench.errors import BenchError, StartError
-from serverless_dnn.bench.processes import ServerProcess, start_server
+from serverless_dnn.bench.targets.processes import ServerProcess, start_server
 from serverless_dnn.runtime.cpus import effective_cpus
 
 _FILES = Path(__file__).with_name("peers")

@@ -12,8 +12,8 @@ import psutil
 from engine_process import CACHE
 from rows import Effort, Row, ratio_row
 
-from serverless_dnn.bench.experiment import PLATFORMS
-from serverless_dnn.bench.platforms.base import Deployment, DeployOptions
+from serverless_dnn.bench.platforms import PLATFORMS
+from serverless_dnn.bench.targets.base import DeployOptions, LocalTarget
 from serverless_dnn.client import Client, ClientOptions, connect
 from serverless_dnn.models.registry import MODELS, get_model
 from serverless_dnn.models.workload import make_request
@@ -33,17 +33,26 @@ _TOO_LARGE = {("sagemaker", "yolo_v5s"), ("lambda", "yolo_v5s")}
 @contextmanager
 def _deployed(
     platform: str, model: str, models: Path, engine: str, cache: Path | None, *, warm_up: bool | None = None
-) -> Iterator[Deployment]:
+) -> Iterator[LocalTarget]:
     with tempfile.TemporaryDirectory() as logs:
-        options = DeployOptions(model, models / model, Path(logs), engine=engine, cache_folder=cache, warm_up=warm_up)
-        deployment = PLATFORMS[platform](options)
+        options = DeployOptions(
+            model,
+            models / model,
+            Path(logs),
+            engine=engine,
+            cache_folder=cache,
+            warm_up=warm_up,
+            # Where the platform lets it be chosen: as many as are sent.
+            requests_per_instance=_CONCURRENCY,
+        )
+        deployment = PLATFORMS[platform].deploy(options)
         try:
             yield deployment
         finally:
             deployment.stop()
 
 
-def _connect(deployment: Deployment, model: str) -> Client:
+def _connect(deployment: LocalTarget, model: str) -> Client:
     json_only = get_model(model).task == "text-classification"
     if deployment.url.startswith("grpc"):
         return connect(deployment.url, model, ClientOptions(check_inputs=False))
@@ -106,7 +115,6 @@ def first_answer(
     inputs = make_request(model)
     with _deployed(platform, model, models, engine, cache, warm_up=warm_up) as deployment:
         begin_ns = time.perf_counter_ns()
-        deployment.ensure_instance()
         with _connect(deployment, model) as client:
             client.predict(inputs)
         return (time.perf_counter_ns() - begin_ns) / 1e9
@@ -129,10 +137,11 @@ def serve_rows(models: Path, effort: Effort) -> Iterator[Row]:
         for platform, (small, others) in _SERVE_BARS.items():
             if (platform, model) in _TOO_LARGE:
                 continue
-            with _deployed(platform, model, models, "openvino", CACHE) as deployment:
-                deployment.ensure_instance()
-                with _connect(deployment, model) as client:
-                    sides = _cpu_times(call, deployment, partial(client.predict, make_request(model)), requests, effort)
+            with (
+                _deployed(platform, model, models, "openvino", CACHE) as deployment,
+                _connect(deployment, model) as client,
+            ):
+                sides = _cpu_times(call, deployment, partial(client.predict, make_request(model)), requests, effort)
             bar = small if model == "mobilenet_v1" else others
             note = f"CPU time per prediction in the engine / per request in the server, concurrency {_CONCURRENCY}"
             yield ratio_row(f"serve.{platform}.{model}", *sides, bar, note)
@@ -140,7 +149,7 @@ def serve_rows(models: Path, effort: Effort) -> Iterator[Row]:
 
 def _cpu_times(
     call: Callable[[], object],
-    deployment: Deployment,
+    deployment: LocalTarget,
     predict: Callable[[], object],
     requests: int,
     effort: Effort,
@@ -163,7 +172,7 @@ def _cpu_times(
     return bare, served
 
 
-def _server_cpu_s(deployment: Deployment) -> float:
+def _server_cpu_s(deployment: LocalTarget) -> float:
     """CPU time of the servers and what they started; whatever stands in for the platform itself is not counted."""
     total = 0.0
     for server in map(psutil.Process, deployment.server_pids()):

@@ -14,7 +14,7 @@ import urllib3
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 from rows import Effort, Row, quartiles
 
-from serverless_dnn.bench.processes import ServerProcess, start_server
+from serverless_dnn.bench.targets.processes import ServerProcess, start_server
 from serverless_dnn.client import ClientOptions, connect
 from serverless_dnn.models.workload import make_request
 

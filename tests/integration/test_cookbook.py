@@ -20,6 +20,7 @@ _PROGRAM = re.compile(r"^```python\n(.*?)^```", re.MULTILINE | re.DOTALL)
 PROGRAMS = {heading: _PROGRAM.findall(text) for heading, text in _SECTION.findall(_PAGE.read_text(encoding="utf-8"))}
 GRPC, REST = "127.0.0.1:8500", "127.0.0.1:8501"
 
+_ENCODED = "print(encoded.size_bytes, len(latencies_ms), 0 < p50_ms <= p90_ms)"
 _FASTAPI = """
 from fastapi.testclient import TestClient
 
@@ -71,6 +72,7 @@ def served(models: Path, start_server: Callable[..., Any]) -> tuple[str, str]:
 
 CALLS = {
     "A hundred predictions at once, with asyncio": (["2675.0"], ""),
+    "One request again and again, encoded once": (["42 100 True"], _ENCODED),
     "In a FastAPI app": (["200\n200"], _FASTAPI),
     "In a Flask app": (["[2.5, 3.0]"], _FLASK),
     "Against stock TensorFlow Serving": (["float32[?] [2.5 3. ]\nfloat32[?] [2.5 3. ]"], ""),

@@ -14,8 +14,8 @@ import pytest
 from botocore.config import Config
 from google_crc32c import value as crc32c
 
-from serverless_dnn.bench.platforms.base import DeployOptions
-from serverless_dnn.bench.platforms.lambda_ import LocalLambda
+from serverless_dnn.bench.targets.base import DeployOptions
+from serverless_dnn.bench.targets.local_lambda.deployment import LocalLambda
 from serverless_dnn.client.model import ModelAddress
 from serverless_dnn.client.wire.messages import encode_request
 from serverless_dnn.protos.v1 import predict_pb2, prediction_log_pb2

@@ -14,9 +14,9 @@ import urllib3
 from botocore.config import Config
 from botocore.exceptions import ClientError as BotoError
 
-from serverless_dnn.bench.platforms.base import DeployOptions
-from serverless_dnn.bench.platforms.lambda_ import LocalLambda
-from serverless_dnn.bench.platforms.sagemaker import LocalSageMaker
+from serverless_dnn.bench.targets.base import DeployOptions
+from serverless_dnn.bench.targets.local_lambda.deployment import LocalLambda
+from serverless_dnn.bench.targets.local_sagemaker.deployment import LocalSageMaker
 from serverless_dnn.client import ClientOptions, ServerError, StatusCode, connect
 
 INPUTS = {"x": np.float32([1, 2, 5])}

@@ -15,8 +15,8 @@ import pytest
 from botocore.config import Config
 from botocore.exceptions import ClientError as BotoError
 
-from serverless_dnn.bench.platforms.base import DeployOptions
-from serverless_dnn.bench.platforms.sagemaker import MAX_PAYLOAD_BYTES, LocalSageMaker
+from serverless_dnn.bench.targets.base import DeployOptions
+from serverless_dnn.bench.targets.local_sagemaker.deployment import MAX_PAYLOAD_BYTES, LocalSageMaker
 
 
 @dataclass(frozen=True)

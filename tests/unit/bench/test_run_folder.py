@@ -1,70 +1,88 @@
-"""A run is written whole or not at all, reads back equal, and renders from its folder alone."""
+"""A run is written whole or not at all, reads back equal, and runs of older versions are read."""
 
 import dataclasses
 import json
 from pathlib import Path
 
-import numpy as np
+import pyarrow.parquet as pq
 import pytest
-from rich.console import Console
+from synthetic_runs import comparison, sweep
+from version_1_run import LIMITS, write_version_1
 
+from serverless_dnn.bench.analysis.prices import Price, packaged_prices
+from serverless_dnn.bench.configuration import Finding
 from serverless_dnn.bench.errors import RunFolderError
-from serverless_dnn.bench.experiment import PlatformResult, compare_outputs, judge_samples
-from serverless_dnn.bench.report import render_report, write_report
-from serverless_dnn.bench.run_folder import Run, finish_folder, partial_folder, read_run, write_run
-from serverless_dnn.bench.samples import Sample
-from serverless_dnn.bench.summary import PARTS, summarize_cold, summarize_warm
-from serverless_dnn.bench.table import print_run
+from serverless_dnn.bench.load.samples import COLUMNS
+from serverless_dnn.bench.recorded_run import (
+    RecordedInstance,
+    RecordedInvocation,
+    RecordedStep,
+    Run,
+    RunData,
+    prices_of,
+)
+from serverless_dnn.bench.run_folder import finish_folder, partial_folder, read_run, write_run
+from serverless_dnn.bench.targets.records import InstanceRecord, Invocation
 
-_MS = 1_000_000
-
-
-def _sample(experiment: str, index: int = 0, **more: object) -> Sample:
-    sample = Sample("lambda", experiment, index, 0, 20 * _MS, "OK", None, 100, 50, 1 * _MS, 17 * _MS, 2 * _MS, 1 * _MS, 1 * _MS, 5 * _MS, 1 * _MS, 9 * _MS, instance="a")  # fmt: skip
-    return dataclasses.replace(sample, **more)
-
-
-SAMPLES = [
-    _sample(
-        "cold",
-        latency_ns=900 * _MS,
-        cold=True,
-        cold_ns=700 * _MS,
-        cold_import_ns=300 * _MS,
-        cold_load_ns=200 * _MS,
-        engine="openvino 1",
-    ),
-    *(_sample("sequential", index, latency_ns=(20 + index) * _MS) for index in range(10)),
-    *(_sample("burst", index) for index in range(9)),
-    Sample("lambda", "burst", 9, 0, 5 * _MS, "RESOURCE_EXHAUSTED", "RESOURCE_EXHAUSTED: Rate Exceeded."),
-]
-FACTS = {
-    "name": "lambda",
-    "title": "t",
-    "customization": "function",
-    "protocol": "REST",
-    "model_server": "s",
-    "limits": {},
-}
-RUN = Run(
-    model="m", started="2026-01-01T00:00:00+00:00", options={"requests": 10}, photograph="p <b>", platforms=[FACTS],
-    machine={"cpu": "c", "cores": 2, "isa": ["avx2"]}, packages={"numpy": "1"}, git_revision=None,
-    largest_difference=None, reasons=["because <script>"],
-)  # fmt: skip
+MS = 1_000_000
 
 
-def test_a_run_reads_back_equal(tmp_path: Path) -> None:
-    write_run(tmp_path, RUN, SAMPLES)
+def _with_records(data: RunData) -> RunData:
+    invocation = Invocation("id", "lambda-1", "error", "Runtime.ExitError", 1, 2, 3, None, 1769, 312)
+    instance = InstanceRecord("lambda-1", 1, 2, None, None, None, 312, None)
+    return dataclasses.replace(
+        data,
+        invocations=[RecordedInvocation("lambda-1769", "closed", 2, "lambda", invocation)],
+        instances=[RecordedInstance("lambda-1769", instance)],
+        steps=[RecordedStep("lambda", "closed", 0, 40, 600, 300, None)],
+    )
 
-    assert read_run(tmp_path) == (RUN, SAMPLES)
-    assert json.loads((tmp_path / "run.json").read_text())["verdict"] == "INVALID"
+
+@pytest.mark.parametrize("make", [comparison, sweep])
+def test_a_run_reads_back_equal(tmp_path: Path, make) -> None:
+    data = _with_records(make()[0])
+
+    write_run(tmp_path, data)
+
+    assert read_run(tmp_path) == data
+    assert json.loads((tmp_path / "run.json").read_text())["verdict"] == "VALID"
+    assert [path.name for path in tmp_path.glob("*.partial")] == []
+
+
+def test_a_run_keeps_the_prices_it_was_made_with(tmp_path: Path) -> None:
+    """Whoever shows it again gets the same costs, also once the list prices are others."""
+    price = Price("lambda", "requests", "here", "request", 0.0, 1.5, None, "2026", "me", "known")
+    data, _ = comparison()
+    write_run(tmp_path, dataclasses.replace(data, run=dataclasses.replace(data.run, prices=(price,))))
+
+    assert prices_of(read_run(tmp_path).run).rows == (price,)
+    document = json.loads((tmp_path / "run.json").read_text())
+    del document["prices"]
+    (tmp_path / "run.json").write_text(json.dumps(document))
+    assert prices_of(read_run(tmp_path).run) == packaged_prices()
+
+
+def test_columns_carry_their_meaning_and_are_whole_nanoseconds(tmp_path: Path) -> None:
+    write_run(tmp_path, comparison()[0])
+
+    schema = pq.read_schema(tmp_path / "requests.parquet")
+
+    assert schema.names == list(COLUMNS)
+    for column in schema:
+        assert column.metadata[b"meaning"].decode() == COLUMNS[column.name]["meaning"]
+        if column.name.endswith("_ns"):
+            assert (str(column.type), column.metadata[b"unit"]) == ("int64", b"ns")
 
 
 def test_what_is_no_run(tmp_path: Path) -> None:
     with pytest.raises(RunFolderError, match="is not a run's folder"):
         read_run(tmp_path)
-    write_run(tmp_path, dataclasses.replace(RUN, schema_version=99), SAMPLES)
-    with pytest.raises(RunFolderError, match="schema version 99, this version reads 1"):
+    data, _ = comparison()
+    write_run(tmp_path, dataclasses.replace(data, run=dataclasses.replace(data.run, schema_version=99)))
+    with pytest.raises(RunFolderError, match="schema version 99, this version reads 1 to 2: use a newer version"):
+        read_run(tmp_path)
+    (tmp_path / "run.json").write_text('{"schema_version": 2, "model": "m"}')
+    with pytest.raises(RunFolderError, match="is not a run's folder"):
         read_run(tmp_path)
 
 
@@ -85,75 +103,80 @@ def test_a_finished_run_has_a_name_without_dots(tmp_path: Path) -> None:
     assert done.name.endswith("-m")
 
 
-def test_a_folder_that_cannot_be_made(tmp_path: Path) -> None:
+def test_a_folder_that_cannot_be_made_or_written(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     with pytest.raises(RunFolderError, match="cannot make"), partial_folder(tmp_path / "file", "m"):
         pass
+    with pytest.raises(RunFolderError, match="cannot write"):
+        write_run(tmp_path / "missing", comparison()[0])
 
 
-def test_failures_are_counted_apart_from_latencies() -> None:
-    burst = summarize_warm(SAMPLES, "lambda", "burst")
-
-    assert burst.requests == 10
-    assert burst.failures == {"RESOURCE_EXHAUSTED": 1}
-    assert burst.p50_ms == burst.p99_ms == 20
-
-
-def test_the_parts_of_a_request_add_up_to_it() -> None:
-    row = summarize_warm([_sample("sequential", 0)], "lambda", "sequential")
-
-    assert list(row.parts_ms) == list(PARTS)
-    assert sum(row.parts_ms.values()) == pytest.approx(20)
-    assert row.parts_ms["network and platform"] == pytest.approx(9)
-    assert row.overhead_share == 0.75
+@pytest.mark.parametrize(
+    ("findings", "verdict"),
+    [
+        ([], "VALID"),
+        ([Finding("UNSTABLE", "doubtful", "m")], "DOUBTFUL"),
+        ([Finding("UNSTABLE", "doubtful", "m"), Finding("WRONG KIND", "invalid", "m")], "INVALID"),
+        ([Finding("WRONG KIND", "invalid", "m"), Finding("INCOMPLETE", "invalid", "m")], "INCOMPLETE"),
+    ],
+)
+def test_the_gravest_finding_is_the_verdict(findings: list[Finding], verdict: str) -> None:
+    assert comparison(findings=findings)[0].run.verdict == verdict
 
 
-def test_the_phases_of_a_cold_start_add_up_to_it() -> None:
-    row = summarize_cold(SAMPLES, "lambda")
+def test_a_run_of_version_1_is_read(tmp_path: Path) -> None:
+    write_version_1(tmp_path)
 
-    assert row.phases_ms == {
-        "process": 200,
-        "import": 300,
-        "load model": 200,
-        "first inference": 5,
-        "platform": 195,
-    }
-    assert sum(row.phases_ms.values()) == row.total_ms == 900
-    assert summarize_cold(SAMPLES, "cloudrun").failure == "not run"
+    data = read_run(tmp_path)
 
-
-def test_pages_and_tables_come_from_the_folder_alone(tmp_path: Path) -> None:
-    write_run(tmp_path, RUN, SAMPLES)
-    page = write_report(tmp_path).read_text()
-    console = Console(width=200, record=True)
-
-    print_run(*read_run(tmp_path), console)
-
-    assert render_report(RUN, SAMPLES) == page
-    assert "because &lt;script&gt;" in page
-    assert page.count("<svg") == 3
-    assert "http" not in page.replace("http://www.w3.org", "").replace("https://matplotlib.org", "").replace(
-        "http://purl.org", ""
-    ).replace("http://creativecommons.org", "")
-    assert "INVALID" in console.export_text()
+    run = data.run
+    assert (run.kind, run.model, run.input, run.verdict) == ("run", "mobilenet_v1", "Grace Hopper", "VALID")
+    assert (run.duration_s, run.seed, run.largest_difference) == (None, None, 1.5e-9)
+    first, second = run.configurations
+    assert (first.label, first.title, first.configuration.body_format) == ("lambda", "AWS Lambda", "json")
+    assert (second.label, second.title, second.configuration.body_format) == ("cloudrun", "Cloud Run", "protobuf")
+    assert (first.configuration.instances, second.configuration.requests_per_instance) == (2, 80)
+    assert first.configuration.memory_mb is None, "nothing was enforced"
+    assert first.limits == LIMITS["lambda"]
+    assert first.bytes_sent == 602_169
+    assert {sample.experiment for sample in data.samples} == {"cold", "warmup", "closed", "burst"}
+    assert len(data.samples) == 16
+    cold = data.samples[0]
+    assert (cold.cold_engine_ns, cold.cold_import_ns) == (60 * MS, None), "it timed the engine's import"
+    closed = next(sample for sample in data.samples if sample.experiment == "closed")
+    # Due at 1000 ns; the client had it for all but half a millisecond of the latency.
+    assert (closed.scheduled_ns, closed.sent_ns) == (1000, 1000 + MS // 2)
+    failed = next(sample for sample in data.samples if sample.status != "OK")
+    assert (failed.status, failed.sent_ns, failed.wait_ns) == ("UNAVAILABLE", failed.scheduled_ns, None)
 
 
-def test_outputs_are_compared_pair_by_pair() -> None:
-    def result(value: float) -> PlatformResult:
-        return PlatformResult([], {"y": np.array([[value]])})
+def test_reasons_of_version_1_are_findings(tmp_path: Path) -> None:
+    write_version_1(
+        tmp_path,
+        (
+            "lambda and cloudrun differ by 0.3, more than 0.0001",
+            "lambda: 1 of the burst requests failed, the first with UNAVAILABLE: gone",
+            "cloudrun: an instance started during burst, after the warm-up",
+        ),
+    )
 
-    assert compare_outputs({"a": result(1), "b": result(1 + 5e-5)}) == (pytest.approx(5e-5), [])
-    assert compare_outputs({"a": result(1)}) == (None, [])
-    largest, reasons = compare_outputs({"a": result(1), "b": result(2), "c": result(1)})
-    assert largest == 1
-    assert len(reasons) == 2
-    assert compare_outputs({"a": result(1), "b": result(np.nan)})[1]
-    assert compare_outputs({"a": result(1), "b": PlatformResult([], {"y": np.zeros(3)})})[1]
-    assert compare_outputs({"a": result(1), "b": PlatformResult([], None)})[1] == ["b answered no warm request"]
+    run = read_run(tmp_path).run
+
+    assert run.verdict == "INVALID"
+    assert [(each.code, each.configuration) for each in run.findings] == [
+        ("OUTPUTS DIFFER", None),
+        ("FAILED REQUESTS", "lambda"),
+        ("WRONG KIND", "cloudrun"),
+    ]
+    assert run.findings[1].message == "1 of the burst requests failed, the first with UNAVAILABLE: gone"
 
 
-def test_a_run_is_judged_by_its_requests() -> None:
-    assert judge_samples(SAMPLES[:-1]) == []
-    assert "1 of the burst requests failed" in judge_samples(SAMPLES)[0]
-    assert "had answered before" in judge_samples([_sample("cold")])[0]
-    assert "after the warm-up" in judge_samples([_sample("burst", cold=True)])[0]
+def test_an_upgraded_run_is_written_in_todays_version(tmp_path: Path) -> None:
+    write_version_1(tmp_path)
+    data = read_run(tmp_path)
+
+    write_run(tmp_path, data)
+
+    assert json.loads((tmp_path / "run.json").read_text())["schema_version"] == Run.schema_version == 2
+    again = read_run(tmp_path)
+    assert (again.run, again.samples) == (data.run, data.samples)

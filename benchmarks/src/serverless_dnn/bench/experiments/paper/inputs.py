@@ -1,0 +1,83 @@
+"""What is sent, where it is not a model's sample; and what fits into the platforms' limits."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from types import MappingProxyType
+
+import numpy as np
+
+from serverless_dnn.bench.errors import OptionError
+from serverless_dnn.bench.experiments.paper.options import TEXT
+from serverless_dnn.bench.platforms import PLATFORMS
+from serverless_dnn.models.registry import TEXT_TOKENS, get_model
+from serverless_dnn.models.text_classification import hash_words
+
+# As long as the authors' sentence.
+_SENTENCE = "this film was far better than anything I had hoped for"
+_INPUTS_FOLDER = "inputs"
+PAYLOAD_BYTES: Mapping[str, int] = MappingProxyType({"lambda": 6 * 1024 * 1024, "sagemaker": 4 * 1024 * 1024})
+"""The largest request and response that a platform carries; Cloud Run carries all of the paper's.
+
+https://docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html and
+https://docs.aws.amazon.com/sagemaker/latest/dg/serverless-endpoints-invoke.html.
+"""
+# Lambda carries binary bodies as base64.
+_GROWTH = MappingProxyType({"lambda": 4 / 3, "sagemaker": 1.0})
+
+
+def authors_input(model: str, folder: Path) -> Path | None:
+    """BERT's input as the paper's authors sent it: one sentence of 11 words, padded to 500 tokens, masks all ones.
+
+    Args:
+        model: The model.
+        folder: A paper's folder, which keeps it.
+
+    Returns:
+        The file; ``None`` for a model whose sample is sent.
+
+    Raises:
+        OptionError: It cannot be written.
+    """
+    if model != TEXT:
+        return None
+    path = folder / _INPUTS_FOLDER / f"{model}.npz"
+    arrays = hash_words(_SENTENCE, TEXT_TOKENS)
+    arrays["input_masks"] = np.ones_like(arrays["input_masks"])
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        np.savez(path, allow_pickle=False, **arrays)
+    except OSError as error:
+        raise OptionError(f"cannot write {path}: {error.strerror}") from None
+    return path
+
+
+def carrying_platforms(model: str) -> tuple[str, ...]:
+    """The platforms that carry a model's request and response.
+
+    Args:
+        model: The model.
+    """
+    return tuple(name for name in PLATFORMS if not why_not_carried(model, name))
+
+
+def why_not_carried(model: str, platform: str) -> str:
+    """Why a platform does not carry a model's request and response.
+
+    Args:
+        model: The model.
+        platform: The platform.
+
+    Returns:
+        The reason; empty if it carries them.
+    """
+    if platform not in PAYLOAD_BYTES:
+        return ""
+    card = get_model(model)
+    most = max(sum(spec.request_bytes() for spec in specs) for specs in (card.inputs, card.outputs))
+    if most * _GROWTH[platform] <= PAYLOAD_BYTES[platform]:
+        return ""
+    mib = PAYLOAD_BYTES[platform] >> 20
+    return (
+        f"{PLATFORMS[platform].title} carries {mib} MB, {card.title} sends and receives up to {most / 1e6:.1f} MB, and "
+        "pre-signed URLs lead to Amazon S3 only"
+    )

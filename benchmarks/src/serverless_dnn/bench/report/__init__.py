@@ -1,0 +1,1 @@
+"""A run as text, as a picture and as a page."""

@@ -1,0 +1,1 @@
+"""AWS Lambda on this machine."""

@@ -1,0 +1,1 @@
+"""SageMaker Serverless Inference on this machine."""

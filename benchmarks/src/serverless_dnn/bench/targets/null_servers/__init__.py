@@ -1,0 +1,1 @@
+"""Servers without a model, which show what a platform alone takes."""
