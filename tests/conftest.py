@@ -5,6 +5,7 @@ import itertools
 import json
 import os
 import shutil
+import signal
 import subprocess
 import sys
 import textwrap
@@ -17,9 +18,11 @@ from typing import TYPE_CHECKING
 import pytest
 
 if TYPE_CHECKING:
-    from serverless_dnn.bench.processes import ServerProcess
+    from serverless_dnn.bench.targets.processes import ServerProcess
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+# A shell without job control starts what it puts in the background with Ctrl-C ignored, and children inherit that.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 NUMBER_TYPES = (
     *("float16", "float32", "float64", "int8", "int16", "int32", "int64"),
@@ -201,8 +204,8 @@ def mobilenet(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def deploy(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[..., str]]:
     """Deploy a folder of models on a local platform, with real server processes, once a session; gives its URL."""
     # Here, so that an environment with the protos and the client alone can run their tests.
-    from serverless_dnn.bench.experiment import PLATFORMS
-    from serverless_dnn.bench.platforms.base import DeployOptions
+    from serverless_dnn.bench.platforms import PLATFORMS
+    from serverless_dnn.bench.targets.base import DeployOptions
 
     urls: dict[tuple[object, ...], str] = {}
     with ExitStack() as running:
@@ -211,9 +214,8 @@ def deploy(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[..., s
             key = (platform, model, folder, engine)
             if key not in urls:
                 logs = tmp_path_factory.mktemp("logs")
-                deployment = PLATFORMS[platform](DeployOptions(model, folder, logs, engine))
+                deployment = PLATFORMS[platform].deploy(DeployOptions(model, folder, logs, engine))
                 running.callback(deployment.stop)
-                deployment.ensure_instance()
                 urls[key] = deployment.url
             return urls[key]
 
@@ -226,7 +228,7 @@ def start_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[
 
     Stopped at the end of the module, or by the test.
     """
-    from serverless_dnn.bench.processes import start_server
+    from serverless_dnn.bench.targets.processes import start_server
 
     with ExitStack() as running:
         folder, number = tmp_path_factory.mktemp("servers"), itertools.count()

@@ -168,8 +168,8 @@ def test_a_missing_model_folder_ends_the_start(command: tuple[str, ...], tmp_pat
 
 
 def test_a_missing_model_folder_is_an_init_error_on_lambda(tmp_path: Path) -> None:
-    from serverless_dnn.bench.platforms.base import DeployOptions
-    from serverless_dnn.bench.platforms.lambda_ import LocalLambda
+    from serverless_dnn.bench.targets.base import DeployOptions
+    from serverless_dnn.bench.targets.local_lambda.deployment import LocalLambda
 
     deployment = LocalLambda(DeployOptions("nope", tmp_path / "nope", tmp_path / "logs"))
     try:
