@@ -8,7 +8,6 @@ import contextlib
 import time
 import uuid
 from collections.abc import Awaitable, Callable
-from functools import partial
 from typing import TypeAlias
 
 import grpc
@@ -22,8 +21,6 @@ from serverless_dnn.bench.targets.instance_pool import Throttled
 from serverless_dnn.bench.targets.local_cloudrun.forwarding import Context, Outcome, forward_stream, forward_unary
 from serverless_dnn.bench.targets.records import OUT_OF_MEMORY
 
-# Passes a call on over a channel.
-Forward: TypeAlias = Callable[[grpc.aio.Channel], Awaitable[Outcome]]
 _MOST_BYTES = 256 << 20
 # As many as a server of ours accepts.
 _MOST_METADATA_BYTES = 1 << 20
@@ -47,14 +44,21 @@ _VARIABLES = {
     "K_CONFIGURATION": "sdnn",
     "GCE_METADATA_HOST": "127.0.0.1:1",
 }
-# TensorFlow Serving's, all of whose methods are unary: passed on as such, a call of 0.1 kB takes a fifth less.
-_UNARY_SERVICES = frozenset({"/tensorflow.serving.PredictionService", "/tensorflow.serving.ModelService"})
+# Whose methods are all unary but for one of Triton's. Passed on as what they are, calls need no threads of their own.
+_UNARY_SERVICES = frozenset(
+    {
+        "/tensorflow.serving.PredictionService",
+        "/tensorflow.serving.ModelService",
+        "/inference.GRPCInferenceService",
+    }
+)
+_STREAMS_THERE = frozenset({"/inference.GRPCInferenceService/ModelStreamInfer"})
 # Far longer than it takes to see that a process has ended which has closed its connections.
 _EXIT_S = 0.5
 
 
 class _Service:
-    """A container, and the connection to it.
+    """A container, and the connections to it.
 
     Args:
         container: The container, ready.
@@ -62,7 +66,9 @@ class _Service:
 
     def __init__(self, container: Container) -> None:
         self.container = container
-        self.channel = grpc.aio.insecure_channel(f"127.0.0.1:{container.port}", options=_TO_CONTAINERS)
+        address = f"127.0.0.1:{container.port}"
+        self.unary = grpc.aio.insecure_channel(address, options=_TO_CONTAINERS)
+        self.streams = grpc.insecure_channel(address, options=_TO_CONTAINERS)
 
     async def stop(self, reason: str) -> None:
         """Stop the container: SIGTERM, then SIGKILL 10 s later.
@@ -71,7 +77,12 @@ class _Service:
             reason: Why, unless it has ended before by itself.
         """
         await self.container.stop(reason)
-        await self.channel.close()
+        await self.unary.close()
+        self.streams.close()
+
+
+# Passes a call on to a container.
+Forward: TypeAlias = Callable[[_Service], Awaitable[Outcome]]
 
 
 class _ServiceLost(Exception):  # noqa: N818 - an outcome, with an answer for the caller
@@ -133,13 +144,14 @@ class CloudRunDoor(grpc.GenericRpcHandler):
         method = handler_call_details.method
 
         async def answer(request: bytes, context: Context) -> bytes:
-            forward = partial(forward_unary, method=method, request=request, context=context)
-            return _tell(context, await self._answer(forward))
+            return _tell(
+                context, await self._answer(lambda service: forward_unary(service.unary, method, request, context))
+            )
 
         async def answer_stream(_requests: object, context: Context) -> None:
-            _tell(context, await self._answer(partial(forward_stream, method=method, context=context)))
+            _tell(context, await self._answer(lambda service: forward_stream(service.streams, method, context)))
 
-        if method.rpartition("/")[0] in _UNARY_SERVICES:
+        if method.rpartition("/")[0] in _UNARY_SERVICES and method not in _STREAMS_THERE:
             return grpc.unary_unary_rpc_method_handler(answer)
         return grpc.stream_stream_rpc_method_handler(answer_stream)
 
@@ -164,7 +176,7 @@ class CloudRunDoor(grpc.GenericRpcHandler):
         container = service.container
         running = container.begin(str(uuid.uuid4()), arrival_ns)
         try:
-            outcome = await forward(service.channel)
+            outcome = await forward(service)
         except asyncio.CancelledError:
             # The container goes on: a caller that gives up, or has waited for too long, is no fault of it.
             container.end(running, *(("timeout", "504") if limit.expired() else ("error", "CANCELLED")))

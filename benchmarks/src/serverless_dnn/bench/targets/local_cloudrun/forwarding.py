@@ -1,7 +1,8 @@
 """One gRPC call passed on: messages as bytes, metadata both ways, deadline, cancellation, and the status."""
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from concurrent import futures
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 
@@ -10,8 +11,6 @@ import grpc.aio
 
 # Messages are bytes, or ``grpc.aio.EOF``.
 Context: TypeAlias = "grpc.aio.ServicerContext[Any, Any]"
-_StreamCall: TypeAlias = "grpc.aio.StreamStreamCall[Any, Any]"
-_Call: TypeAlias = "_StreamCall | grpc.aio.UnaryUnaryCall[Any, Any]"
 
 
 @dataclass(frozen=True)
@@ -56,12 +55,16 @@ async def forward_unary(channel: grpc.aio.Channel, method: str, request: bytes, 
         _raise_if_cancelled(call)
     finally:
         call.cancel()
-    await _pass_head(call, context)
-    return await _outcome(call, answer)
+    await _send_head(tuple(await call.initial_metadata()), context)
+    trailing = tuple(await call.trailing_metadata() or ())
+    return Outcome(await call.code(), await call.details() or "", trailing, answer)
 
 
-async def forward_stream(channel: grpc.aio.Channel, method: str, context: Context) -> Outcome:
+async def forward_stream(channel: grpc.Channel, method: str, context: Context) -> Outcome:
     """Pass a call of any kind on to a server, and its answers back to the caller; cancelling this cancels the call.
+
+    It takes two threads, because only gRPC's synchronous API keeps the server's status and last answers when a message
+    cannot be sent any more since the server has ended the call (https://github.com/grpc/grpc/issues/36066).
 
     Args:
         channel: Leads to the server.
@@ -71,51 +74,74 @@ async def forward_stream(channel: grpc.aio.Channel, method: str, context: Contex
     Returns:
         How the call ended, which the caller is yet to be told.
     """
-    metadata, timeout_s = context.invocation_metadata(), context.time_remaining()
-    call: _StreamCall = channel.stream_stream(method)(metadata=metadata, timeout=timeout_s)
-    sending = asyncio.create_task(_pass_requests(context, call))
+    loop = asyncio.get_running_loop()
+    requests = _Requests(context, loop)
+    stream: grpc.StreamStreamMultiCallable[Any, Any] = channel.stream_stream(method)
+    call = stream(requests.read(), context.time_remaining(), tuple(context.invocation_metadata() or ()))
+    thread = futures.ThreadPoolExecutor(1, "answers")
+    answered = loop.run_in_executor(thread, _pass_answers, call, context, loop)
+    thread.shutdown(wait=False)
     try:
-        await _pass_answers(call, context)
-    except grpc.aio.AioRpcError:
-        # Its status, read below, says why.
-        pass
-    except asyncio.CancelledError:
-        _raise_if_cancelled(call)
+        await asyncio.wait([answered])
     finally:
-        sending.cancel()
+        requests.end()
         call.cancel()
-    return await _outcome(call)
+    answered.result()
+    return Outcome(call.code(), call.details() or "", call.trailing_metadata() or ())
 
 
-async def _pass_requests(context: Context, call: _StreamCall) -> None:
+def _pass_answers(call: "grpc._CallIterator[Any]", context: Context, loop: asyncio.AbstractEventLoop) -> None:
     try:
-        while (message := await context.read()) is not grpc.aio.EOF:
-            await call.write(message)
-        await call.done_writing()
-    except (grpc.aio.AioRpcError, asyncio.InvalidStateError):
-        # The server has ended the call: whoever reads its answers learns why.
-        return
+        asyncio.run_coroutine_threadsafe(_send_head(call.initial_metadata(), context), loop).result()
+        for answer in call:
+            asyncio.run_coroutine_threadsafe(context.write(answer), loop).result()
+    except grpc.RpcError:
+        # Its status, which is read once this has ended, says why.
+        pass
 
 
-async def _pass_answers(call: _StreamCall, context: Context) -> None:
-    message = await call.read()
-    await _pass_head(call, context)
-    while message is not grpc.aio.EOF:
-        await context.write(message)
-        message = await call.read()
+class _Requests:
+    """What a caller sends, for gRPC to read in a thread of its own.
+
+    Args:
+        context: The caller's side.
+        loop: Where it is read.
+    """
+
+    def __init__(self, context: Context, loop: asyncio.AbstractEventLoop) -> None:
+        self._context = context
+        self._loop = loop
+        self._reading: futures.Future[Any] | None = None
+        self._ended = False
+
+    def read(self) -> Iterator[Any]:
+        """Read all messages, in another thread than the loop's."""
+        while not self._ended:
+            self._reading = asyncio.run_coroutine_threadsafe(self._next(), self._loop)
+            try:
+                message = self._reading.result()
+            except futures.CancelledError:
+                return
+            if message is grpc.aio.EOF:
+                return
+            yield message
+
+    def end(self) -> None:
+        """Read no more; called in the event loop."""
+        self._ended = True
+        if self._reading is not None:
+            self._reading.cancel()
+
+    async def _next(self) -> Any:
+        return grpc.aio.EOF if self._ended else await self._context.read()
 
 
-async def _pass_head(call: _Call, context: Context) -> None:
-    if head := await call.initial_metadata():
+async def _send_head(head: Sequence[tuple[str, str | bytes]] | None, context: Context) -> None:
+    if head:
         await context.send_initial_metadata(tuple(head))
 
 
-async def _outcome(call: _Call, answer: bytes = b"") -> Outcome:
-    trailing = tuple(await call.trailing_metadata() or ())
-    return Outcome(await call.code(), await call.details() or "", trailing, answer)
-
-
-def _raise_if_cancelled(call: _Call) -> None:
+def _raise_if_cancelled(call: "grpc.aio.UnaryUnaryCall[Any, Any]") -> None:
     """Raise what is being handled, unless gRPC raised it because it is the server that says CANCELLED."""
     if (task := asyncio.current_task()) is None or task.cancelling() or not call.done():
         raise  # noqa: PLE0704 - called from an except block
