@@ -7,9 +7,11 @@ from analysis_runs import invocation, measured, rounds, run_data, sample
 
 from serverless_dnn.bench.analysis.comparison import Change, Comparison, Rule, broken_rules, compare, parse_rule
 from serverless_dnn.bench.analysis.prices import Price, PriceTable
+from serverless_dnn.bench.analysis.probes import Probe
 from serverless_dnn.bench.errors import OptionError
 from serverless_dnn.bench.load.samples import Sample
 from serverless_dnn.bench.recorded_run import RunData
+from serverless_dnn.bench.report.comparison_report import answer
 
 _CALM = (10.0, 10.1, 9.9, 10.05, 9.95)
 _WILD = (10.0, 13.0, 8.0, 11.0, 9.0)
@@ -57,6 +59,29 @@ def test_percentiles_that_a_run_does_not_carry_are_not_compared() -> None:
     assert {change.metric for change in comparison.changes} == {"p50", "p90", "p95", "failures"}
     [message] = broken_rules(comparison, [parse_rule("p99>5%")])
     assert message == "p99>5% cannot be checked: the runs have no p99 in common"
+
+
+def test_capacities_are_set_beside_each_other_and_their_loads_are_not_mixed() -> None:
+    def run(highest: float) -> RunData:
+        samples = [each for rate in range(5) for each in rounds("lambda", [10.0 * (rate + 1)], experiment="open")]
+        probes = [
+            Probe("lambda", "rate", value, 500, 0, value, 10.0, 20.0, kept)
+            for value, kept in ((highest, True), (2 * highest, False))
+        ]
+        data = run_data([measured()], samples)
+        return replace(data, run=replace(data.run, kind="capacity", probes=probes, options={"slo_p99_ms": 50}))
+
+    comparison = compare(run(40), run(30))
+
+    assert comparison.changes == ()
+    assert answer(comparison).splitlines() == [
+        "Before: lambda keeps p99 within 50 ms with up to 40 requests/s, and misses it with 80 requests/s.",
+        "After: lambda keeps p99 within 50 ms with up to 30 requests/s, and misses it with 60 requests/s.",
+    ]
+    assert broken_rules(comparison, [parse_rule("p50>5%")]) == [
+        "p50>5% cannot be checked: the runs have no p50 in common"
+    ]
+    assert compare(run(40), _run(rounds("lambda", _CALM))).changes == ()
 
 
 def test_broken_rules_say_what_by_how_much() -> None:

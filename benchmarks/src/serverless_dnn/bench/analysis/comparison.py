@@ -4,6 +4,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import get_args
 
+from serverless_dnn.bench.analysis.carried_load import carried_load
 from serverless_dnn.bench.analysis.cost import round_costs
 from serverless_dnn.bench.analysis.estimates import Rounds, estimate, unpaired_ratio
 from serverless_dnn.bench.analysis.fail_rules import Metric, Rule, parse_rule
@@ -73,19 +74,22 @@ class Comparison:
         differences: The settings that differ: options, model, machine, packages and configurations.
         only_before: Labels that the run after does not have.
         only_after: Labels that the run before did not have.
+        carried: How much load each run says that its configurations carry, where both looked for that.
     """
 
     changes: tuple[Change, ...]
     differences: tuple[Difference, ...]
     only_before: tuple[str, ...]
     only_after: tuple[str, ...]
+    carried: tuple[str, str] | None = None
 
 
 def compare(before: RunData, after: RunData, *, prices: PriceTable | None = None) -> Comparison:
     """Compare two runs, configuration by configuration.
 
     The interval of each ratio is Welch's, over the logarithms of both runs' rounds. It covers what differs between
-    rounds; that the machine was another one, or in another state for a whole run, it cannot know.
+    rounds; that the machine was another one, or in another state for a whole run, it cannot know. A run that looked
+    for a capacity has only what it found, for its rounds are different loads.
 
     Args:
         before: A run.
@@ -101,7 +105,9 @@ def compare(before: RunData, after: RunData, *, prices: PriceTable | None = None
     new = {each.label: each for each in after.run.configurations}
     common = [label for label in old if label in new]
     rows = Rows(before), Rows(after)
-    changes = [change for label in common for change in _changes(rows, old[label], new[label], table)]
+    capacities = [data.run for data in (before, after) if data.run.kind == "capacity"]
+    compared = () if capacities else common
+    changes = [change for label in compared for change in _changes(rows, old[label], new[label], table)]
     differences = [*_run_differences(before.run, after.run)]
     for label in common:
         differences += _differences(f"{label}: ", _facts(old[label]), _facts(new[label]))
@@ -110,6 +116,7 @@ def compare(before: RunData, after: RunData, *, prices: PriceTable | None = None
         differences=tuple(differences),
         only_before=tuple(label for label in old if label not in new),
         only_after=tuple(label for label in new if label not in old),
+        carried=(_carried(before.run), _carried(after.run)) if len(capacities) == 2 else None,
     )
 
 
@@ -180,6 +187,10 @@ def _changes(
         yield Change(label, None, "cost", usd[0], usd[1], ratio, _is_beyond_noise(ratio))
     failures = _failures(before, label), _failures(after, label)
     yield Change(label, None, "failures", failures[0], failures[1], None, failures[0] != failures[1])
+
+
+def _carried(run: Run) -> str:
+    return carried_load(run.probes, run.options.get("slo_p99_ms"))
 
 
 def _failures(rows: Rows, label: str) -> int:

@@ -20,7 +20,7 @@ from serverless_dnn.bench.load.arrivals import burst
 from serverless_dnn.bench.load.generator import Call
 from serverless_dnn.bench.load.generators import Generators
 from serverless_dnn.bench.load.samples import Experiment, Sample
-from serverless_dnn.bench.load.steps import ClosedLoop, OpenLoop, Step
+from serverless_dnn.bench.load.steps import ClosedLoop, OpenLoop, Step, closed_loop_title
 
 _TRIES = 3
 _MAX_PRECISE_ROUNDS = 200
@@ -140,7 +140,7 @@ class Measuring:
         label = configuration.label
         requests = share_of_round(self._plan.requests_of(configuration), workload.rounds, number)
         if requests:
-            self._recorder.progress.begin(label, "one after another")
+            self._recorder.progress.begin(label, closed_loop_title(workload.concurrency))
             self._closed_round(configuration, deployment, number, requests)
         if floor := self._floors.step(configuration, number):
             self._recorder.progress.begin(label, "front-door floor")

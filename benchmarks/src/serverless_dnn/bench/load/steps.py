@@ -24,6 +24,18 @@ class ClosedLoop:
     concurrency: int = 1
 
 
+def closed_loop_title(concurrency: int) -> str:
+    """What a closed loop's requests are called.
+
+    Args:
+        concurrency: How many senders it has.
+
+    Returns:
+        Such as ``one after another``.
+    """
+    return "one after another" if concurrency == 1 else f"{concurrency:,} at a time"
+
+
 @dataclass(frozen=True)
 class OpenLoop:
     """Requests are sent when they are due, answered or not; latency counts from when they were due.

@@ -57,10 +57,13 @@ def answer(comparison: Comparison) -> str:
         comparison: The comparison.
 
     Returns:
-        How many numbers got worse and how many better, or that none changed.
+        How many numbers got worse and how many better, or that none changed; of two capacities, both.
     """
     changed = [change for change in comparison.changes if change.changed]
     told = sum(change.changed is not None for change in comparison.changes)
+    if comparison.carried:
+        before, after = comparison.carried
+        return f"Before: {before}\nAfter: {after}"
     if not told:
         return "Nothing can be compared: the runs have no number in common that is known well enough."
     if not changed:

@@ -7,6 +7,7 @@ from serverless_dnn.bench.analysis.probes import Probe
 from serverless_dnn.bench.analysis.results import CostSummary, Estimate
 from serverless_dnn.bench.analysis.statistics import Interval
 from serverless_dnn.bench.load.samples import Experiment
+from serverless_dnn.bench.load.steps import closed_loop_title
 
 ABSENT = "–"
 
@@ -17,8 +18,7 @@ def experiment_titles(in_flight: int = 1) -> dict[Experiment, str]:
     Args:
         in_flight: How many requests of the closed loop are under way at a time.
     """
-    closed = "one after another" if in_flight == 1 else f"{in_flight:,} at a time"
-    return {"closed": closed, "open": "at a given rate", "burst": "all at once"}
+    return {"closed": closed_loop_title(in_flight), "open": "at a given rate", "burst": "all at once"}
 
 
 def number(value: float | None) -> str:
