@@ -10,6 +10,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, ClassVar
 
+import boto3
 import numpy as np
 import pytest
 import urllib3
@@ -199,6 +200,9 @@ class _StoreAndFunction(http.server.BaseHTTPRequestHandler):
 def test_what_is_too_large_goes_by_way_of_the_storage(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
         monkeypatch.setenv(name, "x")
+    sessions = []
+    make_session = boto3.session.Session
+    monkeypatch.setattr(boto3.session, "Session", lambda **given: sessions.append(1) or make_session(**given))
     with http.server.ThreadingHTTPServer(("127.0.0.1", 0), _StoreAndFunction) as server:
         threading.Thread(target=server.serve_forever, daemon=True).start()
         here = f"http://127.0.0.1:{server.server_address[1]}"
@@ -213,6 +217,7 @@ def test_what_is_too_large_goes_by_way_of_the_storage(monkeypatch: pytest.Monkey
         assert prediction.outputs["y"].shape == (3_000_000,)
         assert prediction.timing.bytes_sent == encoded.size_bytes
     assert not _StoreAndFunction.objects
+    assert len(sessions) == 1, "AWS's client takes 0.2 s to make, and is made once"
 
 
 def test_streams_take_it(models: Path, deploy: Callable[..., str]) -> None:

@@ -95,6 +95,7 @@ class AsyncClient(ClientBase[AsyncTransport]):
         """Close the connection; can be done twice. A variant leaves it to the client it was made from."""
         self._is_closed = True
         if not self._is_variant:
+            self._flows.close()
             await self._transport.close()
 
     async def __aenter__(self) -> Self:

@@ -110,6 +110,7 @@ class Client(ClientBase[Transport]):
         """Close the connection; can be done twice. A variant leaves it to the client it was made from."""
         self._is_closed = True
         if not self._is_variant:
+            self._flows.close()
             self._transport.close()
 
     def __enter__(self) -> Self:

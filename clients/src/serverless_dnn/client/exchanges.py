@@ -4,7 +4,7 @@ import logging
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import NamedTuple, TypeVar
+from typing import TYPE_CHECKING, NamedTuple, TypeVar
 
 from numpy.typing import ArrayLike
 
@@ -17,6 +17,9 @@ from serverless_dnn.client.retries import delay_before_retry
 from serverless_dnn.client.specs import Signature
 from serverless_dnn.client.steps import Flow, Pause, Send
 from serverless_dnn.client.wire.exchange import Request, Response, Wire
+
+if TYPE_CHECKING:
+    from serverless_dnn.client.credentials.s3 import Bucket
 
 _log = logging.getLogger("serverless_dnn.client")
 _ResultT = TypeVar("_ResultT")
@@ -44,10 +47,12 @@ class Known:
     Attributes:
         signatures: By model, version and label.
         is_ours: Whether it is a server of this project, which takes protobuf over HTTP as well; ``None`` if unknown.
+        buckets: The buckets that tensors went by, and by which options they were opened.
     """
 
     signatures: dict[tuple[str, int | None, str | None], dict[str, Signature]] = field(default_factory=dict)
     is_ours: bool | None = None
+    buckets: "dict[tuple[object, ...], Bucket]" = field(default_factory=dict)
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,7 @@ import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from numpy.typing import ArrayLike
 
@@ -17,11 +17,15 @@ from serverless_dnn.client.encoded import EncodedRequest
 from serverless_dnn.client.errors import ConnectError, DeadlineError, RequestError, ServerError, StatusCode
 from serverless_dnn.client.exchanges import Exchanges, Received, key_of
 from serverless_dnn.client.model import ModelAddress
+from serverless_dnn.client.options import S3Storage
 from serverless_dnn.client.prediction import Prediction, Timing
 from serverless_dnn.client.specs import Classification, ModelConfig, Regression, Signature, Task, VersionStatus
 from serverless_dnn.client.steps import Flow, Pause, Work
 from serverless_dnn.client.wire.exchange import Example, Outputs, Response
 from serverless_dnn.client.wire.messages import encode_request
+
+if TYPE_CHECKING:
+    from serverless_dnn.client.credentials.s3 import Bucket, StoredTensors
 
 _log = logging.getLogger("serverless_dnn.client")
 _POLL_S = 0.1
@@ -200,10 +204,8 @@ class Flows(Exchanges):
                 "send fewer rows at once, or give the client a storage (S3Storage), where tensors go instead",
                 http_status=_TOO_LARGE_STATUS,
             )
-        from serverless_dnn.client.credentials.s3 import StoredTensors
-
         body = encode_request(address, encoded.inputs)
-        stored: StoredTensors = yield Work(lambda: StoredTensors.put(storage, self.options, body))
+        stored: StoredTensors = yield Work(lambda: self._bucket(storage).put(body))
         try:
             by_url = self.wire.by_url(address, stored.inputs_url, stored.outputs_url)
             response, _, _ = yield from self.exchange(by_url, end_s, timeout_s)
@@ -213,3 +215,18 @@ class Flows(Exchanges):
             yield Work(stored.delete)
         received = Received(Response(outputs, response.headers), len(outputs), time.perf_counter_ns())
         return _Answer(self.wire.read_stored(content_type, outputs, signature, address.output_filter), received)
+
+    def _bucket(self, storage: S3Storage) -> "Bucket":
+        from serverless_dnn.client.credentials.s3 import Bucket
+
+        options = self.options
+        key = storage, options.aws_profile, options.aws_region, options.connect_timeout_s, options.connections
+        if key not in self.known.buckets:
+            self.known.buckets[key] = Bucket.open(storage, options)
+        return self.known.buckets[key]
+
+    def close(self) -> None:
+        """Close whatever is open beside the transport."""
+        for bucket in self.known.buckets.values():
+            bucket.close()
+        self.known.buckets.clear()
