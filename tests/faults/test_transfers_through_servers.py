@@ -6,6 +6,7 @@ import os
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +17,7 @@ from https_storage import SECRET, Storage, StorageHandler, serving
 
 from serverless_dnn.bench.platforms import PLATFORMS
 from serverless_dnn.bench.targets.base import DeployOptions
-from serverless_dnn.client import ClientOptions, RequestError, S3Storage, connect
+from serverless_dnn.client import ClientError, ClientOptions, RequestError, S3Storage, connect
 
 ROWS = 1_000_000
 _CALL_HANDLER = """
@@ -149,17 +150,12 @@ def test_our_client_goes_that_way_by_itself(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     storage, kept = objects
-    for name, value in {
-        **variables,
-        "AWS_CA_BUNDLE": str(certificate),
-        "AWS_ACCESS_KEY_ID": "x",
-        "AWS_SECRET_ACCESS_KEY": "x",
-        "AWS_DEFAULT_REGION": "us-east-1",
-    }.items():
+    for name, value in {**variables, "AWS_DEFAULT_REGION": "us-east-1"}.items():
         monkeypatch.setenv(name, value)
     folder = Path(variables["SDNN_MODEL_BASE_PATH"])
     deployment = PLATFORMS[platform].deploy(DeployOptions("half_plus_two", folder, tmp_path / "logs", "openvino"))
-    bucket = S3Storage("bucket", endpoint_url=f"https://localhost:{storage.server_port}")
+    endpoint_url = f"https://localhost:{storage.server_port}"
+    bucket = S3Storage("bucket", endpoint_url=endpoint_url, access_key=("x", SECRET), ca_file=str(certificate))
     try:
         url = deployment.url if platform == "sagemaker" else f"lambda+{deployment.url}/sdnn"
         rows = 3_000_000
@@ -171,6 +167,14 @@ def test_our_client_goes_that_way_by_itself(
             pytest.raises(RequestError, match=r"the request takes \d+ bytes, more than the \d+ that \w+ takes"),
         ):
             without.predict({"x": np.zeros(rows, np.float32)})
+        for ca_file in (None, str(tmp_path / "nothing.pem")):
+            distrusted = ClientOptions(storage=replace(bucket, ca_file=ca_file))
+            with (
+                connect(url, "half_plus_two", distrusted) as client,
+                pytest.raises(ClientError, match="bucket") as told,
+            ):
+                client.predict({"x": np.zeros(rows, np.float32)})
+            assert SECRET not in f"{told.value} {distrusted}"
     finally:
         deployment.stop()
 

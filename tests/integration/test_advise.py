@@ -4,25 +4,21 @@ import json
 import re
 import shutil
 import subprocess
-import sys
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from bench_runs import bench
 
 Run = Callable[..., subprocess.CompletedProcess[str]]
 _QUESTION = ("--slo-p99-ms", "1000", "--rate", "5")
-
-
-def _bench(*arguments: str) -> list[str]:
-    return [str(Path(sys.executable).parent / "sdnn-bench"), *arguments]
 
 
 @pytest.fixture(scope="module")
 def measured(models: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The folder of a run on two platforms that carries advice."""
     root = tmp_path_factory.mktemp("advise")
-    command = _bench(
+    command = bench(
         "run", "lambda", "cloudrun", "--model-path", str(models / "half_plus_two"), "--requests", "400", "--rounds", "2",
         "--burst", "0", "--cold-starts", "2", "--instances", "1", "--no-floor", "--no-empty-cache",
         "--models-dir", str(root / "models"), "--runs-dir", str(root / "runs"),
@@ -34,7 +30,7 @@ def measured(models: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def test_a_run_is_answered_with_a_table_and_a_page(measured: Path, run_command: Run) -> None:
-    done = run_command(*_bench("advise", str(measured), *_QUESTION))
+    done = run_command(*bench("advise", str(measured), *_QUESTION))
 
     assert done.returncode == 0, done.stderr
     assert done.stderr == ""
@@ -58,8 +54,8 @@ def test_a_run_is_answered_with_a_table_and_a_page(measured: Path, run_command: 
 
 
 def test_the_json_carries_the_same_answer(measured: Path, run_command: Run) -> None:
-    table = run_command(*_bench("advise", str(measured), *_QUESTION))
-    done = run_command(*_bench("advise", str(measured), *_QUESTION, "--format", "json"))
+    table = run_command(*bench("advise", str(measured), *_QUESTION))
+    done = run_command(*bench("advise", str(measured), *_QUESTION, "--format", "json"))
 
     document = json.loads(done.stdout)
     assert document["answer"] == table.stdout.splitlines()[:3]
@@ -75,7 +71,7 @@ def test_a_trace_of_the_users_own_is_replayed(measured: Path, tmp_path: Path, ru
     trace = tmp_path / "trace.txt"
     trace.write_text("0.5\n" * 400)
     done = run_command(
-        *_bench("advise", str(measured), "--slo-p99-ms", "1000", "--pattern", str(trace), "--format", "json")
+        *bench("advise", str(measured), "--slo-p99-ms", "1000", "--pattern", str(trace), "--format", "json")
     )
 
     assert json.loads(done.stdout)["question"]["rate"] == pytest.approx(2.0)
@@ -90,7 +86,7 @@ def test_what_is_missing_is_said_in_a_line(measured: Path, tmp_path: Path, run_c
     (lacking / "advice.html").unlink(missing_ok=True)
     rows = pq.read_table(lacking / "requests.parquet")
     pq.write_table(rows.filter(pc.not_equal(rows["experiment"], "cold")), lacking / "requests.parquet")
-    done = run_command(*_bench("advise", str(lacking), *_QUESTION))
+    done = run_command(*bench("advise", str(lacking), *_QUESTION))
 
     assert done.returncode == 1
     assert done.stdout == ""
@@ -98,15 +94,15 @@ def test_what_is_missing_is_said_in_a_line(measured: Path, tmp_path: Path, run_c
         r"sdnn-bench: .*lambda: no cold start was measured: run with --cold-starts 6; .*\n", done.stderr
     )
     assert not (lacking / "advice.html").exists()
-    nothing = run_command(*_bench("advise", str(tmp_path), *_QUESTION))
+    nothing = run_command(*bench("advise", str(tmp_path), *_QUESTION))
     assert nothing.returncode == 1
     assert nothing.stderr.startswith(f"sdnn-bench: {tmp_path} is not a run's folder")
     assert nothing.stderr.count("\n") == 1
 
 
 def test_a_question_that_is_none_is_refused(measured: Path, run_command: Run) -> None:
-    without_rate = run_command(*_bench("advise", str(measured), "--slo-p99-ms", "100"))
-    peak = run_command(*_bench("advise", str(measured), *_QUESTION, "--peak-to-mean", "2"))
+    without_rate = run_command(*bench("advise", str(measured), "--slo-p99-ms", "100"))
+    peak = run_command(*bench("advise", str(measured), *_QUESTION, "--peak-to-mean", "2"))
 
     assert (without_rate.returncode, peak.returncode) == (2, 2)
     assert "give --rate" in without_rate.stderr
@@ -115,7 +111,7 @@ def test_a_question_that_is_none_is_refused(measured: Path, run_command: Run) ->
 
 def test_quotas_and_longer_starts_are_asked_for(measured: Path, run_command: Run) -> None:
     given = ("--lambda-concurrency", "20", "--max-instances", "7", "--idle-minutes", "2", "--start-extra-ms", "1500")
-    done = run_command(*_bench("advise", str(measured), *_QUESTION, *given, "--format", "json"))
+    done = run_command(*bench("advise", str(measured), *_QUESTION, *given, "--format", "json"))
 
     document = json.loads(done.stdout)
     assert document["question"]["quotas"] == {
@@ -137,14 +133,14 @@ def test_quotas_and_longer_starts_are_asked_for(measured: Path, run_command: Run
     ],
 )  # fmt: skip
 def test_negative_quotas_and_times_are_refused(measured: Path, run_command: Run, wrong: tuple[str, str]) -> None:
-    done = run_command(*_bench("advise", str(measured), *_QUESTION, *wrong))
+    done = run_command(*bench("advise", str(measured), *_QUESTION, *wrong))
 
     assert done.returncode == 2
     assert wrong[0] in done.stderr
 
 
 def test_the_simulation_is_checked_against_this_machine(models: Path, tmp_path: Path) -> None:
-    command = _bench(
+    command = bench(
         "validate", "cloudrun", "--quick", "--model-path", str(models / "half_plus_two"),
         "--models-dir", str(tmp_path / "models"), "--runs-dir", str(tmp_path / "runs"),
     )  # fmt: skip

@@ -12,52 +12,12 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import psutil
 import pyarrow.parquet as pq
 import pytest
+from bench_runs import bench, codes, left_over, the_run
 
 _QUICK = ("--requests", "8", "--rounds", "2", "--burst", "4", "--cold-starts", "1")
 _PLATFORMS = ("lambda", "sagemaker", "cloudrun")
-
-
-def _bench(*arguments: str) -> list[str]:
-    return [str(Path(sys.executable).parent / "sdnn-bench"), *arguments]
-
-
-def _of_benchmark(root: Path) -> list[int]:
-    """Processes that have something to do with a model or a run below a folder."""
-    found = []
-    for process in psutil.process_iter():
-        try:
-            of_server = process.environ().get("SDNN_MODEL_BASE_PATH", "")
-            if of_server.startswith(str(root)) or any(str(root) in argument for argument in process.cmdline()):
-                found.append(process.pid)
-        except (psutil.NoSuchProcess, psutil.AccessDenied, psutil.ZombieProcess):
-            continue
-    return found
-
-
-def _orphaned_groups() -> list[Path]:
-    """Control groups of processes that are gone: each is called by the process that made it."""
-    groups = Path("/sys/fs/cgroup").glob("**/sdnn-bench-*")
-    return [group for group in groups if not psutil.pid_exists(int(group.name.split("-")[2]))]
-
-
-def _left_over(root: Path) -> tuple[list[int], list[Path]]:
-    """What is left once all had time to end."""
-    deadline_s = time.monotonic() + 20
-    while (left := (_of_benchmark(root), _orphaned_groups())) != ([], []) and time.monotonic() < deadline_s:
-        time.sleep(0.05)
-    return left
-
-
-def _the_run(runs: Path) -> tuple[dict[str, Any], list[dict[str, Any]], Path]:
-    (folder,) = runs.iterdir()
-    return json.loads((folder / "run.json").read_text()), pq.read_table(folder / "requests.parquet").to_pylist(), folder
-
-
-def _codes(run: dict[str, Any], severity: str = "invalid") -> list[str]:
-    return [finding["code"] for finding in run["findings"] if finding["severity"] == severity]
 
 
 @pytest.fixture(scope="module")
@@ -79,32 +39,15 @@ def greedy_model(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-@pytest.fixture(scope="module")
-def wide_model(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A model whose input is larger than Lambda's and SageMaker's bodies."""
-    folder = tmp_path_factory.mktemp("wide") / "wide"
-    code = """
-        import sys
-        import tensorflow as tf
-
-        module = tf.Module()
-        spec = tf.TensorSpec([1, 1_600_000], tf.float32, "x")
-        module.serve = tf.function(lambda x: {"y": tf.reduce_sum(x, axis=1)}, input_signature=[spec])
-        tf.saved_model.save(module, sys.argv[1] + "/1", {"serving_default": module.serve})
-    """
-    subprocess.run([sys.executable, "-c", textwrap.dedent(code), str(folder)], check=True, capture_output=True)
-    return folder
-
-
 def test_the_main_job(
     mobilenet: Path, tmp_path: Path, run_command: Callable[..., subprocess.CompletedProcess[str]]
 ) -> None:
-    done = run_command(*_bench("run", *_QUICK, "--models-dir", str(mobilenet), "--runs-dir", str(tmp_path)))
+    done = run_command(*bench("run", *_QUICK, "--models-dir", str(mobilenet), "--runs-dir", str(tmp_path)))
 
     assert done.returncode == 0, done.stdout + done.stderr
-    run, rows, folder = _the_run(tmp_path)
+    run, rows, folder = the_run(tmp_path)
     # This machine may well be busy; that is for whoever reads the numbers.
-    assert _codes(run) == []
+    assert codes(run) == []
     assert run["largest_difference"] <= 1e-4
     measured = {each["configuration"]["label"]: each for each in run["configurations"]}
     assert set(measured) == {
@@ -141,19 +84,19 @@ def test_the_main_job(
     assert max(map(len, done.stdout.splitlines())) <= max(80, len(f"report: {folder}/report.html"))
     for foreign in ("TensorFlow", "oneDNN", "GOAWAY", "goaway", "Warning", "WARNING"):
         assert foreign not in done.stderr
-    assert _left_over(mobilenet) == ([], [])
+    assert left_over(mobilenet) == ([], [])
 
-    again = run_command(*_bench("show", str(folder)))
+    again = run_command(*bench("show", str(folder)))
     assert again.returncode == 0
     assert again.stdout.splitlines() == done.stdout.splitlines()[:-1]
-    rows_of_csv = list(csv.DictReader(run_command(*_bench("show", str(folder), "--format", "csv")).stdout.splitlines()))
+    rows_of_csv = list(csv.DictReader(run_command(*bench("show", str(folder), "--format", "csv")).stdout.splitlines()))
     assert {row["configuration"] for row in rows_of_csv} == set(measured)
-    same = run_command(*_bench("compare", str(folder), str(folder), "--fail-if", "p50>1%", "--fail-if", "failures>0"))
+    same = run_command(*bench("compare", str(folder), str(folder), "--fail-if", "p50>1%", "--fail-if", "failures>0"))
     assert same.returncode == 0, same.stderr
 
 
 def test_more_requests_at_once_than_places_wait(models: Path, tmp_path: Path) -> None:
-    command = _bench(
+    command = bench(
         "run", "--model-path", str(models / "half_plus_two"), "--requests", "4", "--rounds", "1", "--burst", "100",
         "--cold-starts", "0", "--no-json", "--no-empty-cache", "--no-floor", "--models-dir", str(tmp_path / "models"),
         "--runs-dir", str(tmp_path / "runs"), "--format", "json",
@@ -161,7 +104,7 @@ def test_more_requests_at_once_than_places_wait(models: Path, tmp_path: Path) ->
     done = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
 
     assert done.returncode == 0, done.stdout + done.stderr
-    run, rows, _ = _the_run(tmp_path / "runs")
+    run, rows, _ = the_run(tmp_path / "runs")
     assert run["model"] == "half_plus_two"
     assert "generated from the signature" in run["input"]
     for name in _PLATFORMS:
@@ -177,32 +120,15 @@ def test_a_model_that_does_not_fit_is_out_of_memory(
     served = ("--model-path", str(greedy_model), "--engine", "tensorflow", "--memory", "640", "--instances", "1")
     where = ("--models-dir", str(tmp_path / "models"), "--runs-dir", str(tmp_path / "runs"))
 
-    done = run_command(*_bench("run", "cloudrun", *served, *_QUICK, *where))
+    done = run_command(*bench("run", "cloudrun", *served, *_QUICK, *where))
 
     assert done.returncode == 1
-    run, _, folder = _the_run(tmp_path / "runs")
+    run, _, folder = the_run(tmp_path / "runs")
     assert run["verdict"] == "INVALID"
-    assert "OUT OF MEMORY" in _codes(run)
+    assert "OUT OF MEMORY" in codes(run)
     assert "OUT OF MEMORY" in done.stdout
     assert "OUT OF MEMORY" in (folder / "report.html").read_text()
-    assert _of_benchmark(greedy_model) == []
-
-
-def test_bodies_that_a_platform_does_not_take_are_no_failure(
-    tmp_path: Path, wide_model: Path, run_command: Callable[..., subprocess.CompletedProcess[str]]
-) -> None:
-    sent = ("--model-path", str(wide_model), "--requests", "4", "--rounds", "2", "--burst", "0", "--cold-starts", "1")
-    beside = ("--no-json", "--no-empty-cache", "--no-floor", "--models-dir", str(tmp_path / "models"))
-
-    done = run_command(*_bench("run", *sent, *beside, "--runs-dir", str(tmp_path / "runs")))
-
-    assert done.returncode == 0, done.stdout + done.stderr
-    run, rows, _ = _the_run(tmp_path / "runs")
-    assert _codes(run) == []
-    assert _codes(run, "note") == ["TOO LARGE", "TOO LARGE"]
-    of_large = {row["configuration"]: row["status"] for row in rows if row["experiment"] == "cold"}
-    assert of_large == {"lambda": "TOO_LARGE", "sagemaker": "TOO_LARGE", "cloudrun": "OK"}
-    assert "take no bodies of this size" in " ".join(done.stdout.split())
+    assert left_over(greedy_model) == ([], [])
 
 
 def test_a_sweep_and_what_it_carries(
@@ -211,21 +137,21 @@ def test_a_sweep_and_what_it_carries(
     model = ("--model-path", str(models / "half_plus_two"), "--models-dir", str(tmp_path / "models"))
     sizes = ("--memory", "1000,2048", "--requests", "6", "--rounds", "3", "--cold-starts", "1", "--format", "csv")
 
-    done = run_command(*_bench("sweep", "lambda", "sagemaker", *model, *sizes, "--runs-dir", str(tmp_path / "sweep")))
+    done = run_command(*bench("sweep", "lambda", "sagemaker", *model, *sizes, "--runs-dir", str(tmp_path / "sweep")))
 
     assert done.returncode == 0, done.stdout + done.stderr
     labels = {row["configuration"] for row in csv.DictReader(done.stdout.splitlines())}
     # SageMaker has no instances of 1,000 MB.
     assert labels == {"lambda 1000 MB", "lambda 2048 MB", "sagemaker 1024 MB", "sagemaker 2048 MB"}
-    run, _, _ = _the_run(tmp_path / "sweep")
+    run, _, _ = the_run(tmp_path / "sweep")
     assert run["kind"] == "sweep"
     cpus = {each["configuration"]["label"]: each["configuration"]["cpus"] for each in run["configurations"]}
     assert cpus["lambda 1000 MB"] == pytest.approx(1000 / 1769)
 
     tried = ("--of", "concurrency", "--values", "1,2", "--duration-s", "0.5")
-    carried = run_command(*_bench("capacity", "cloudrun", *model, *tried, "--runs-dir", str(tmp_path / "capacity")))
+    carried = run_command(*bench("capacity", "cloudrun", *model, *tried, "--runs-dir", str(tmp_path / "capacity")))
     assert carried.returncode == 0, carried.stdout + carried.stderr
-    probes = _the_run(tmp_path / "capacity")[0]["probes"]
+    probes = the_run(tmp_path / "capacity")[0]["probes"]
     assert [(probe["value"], probe["failures"]) for probe in probes] == [(1, 0), (2, 0)]
     assert all(probe["requests"] > 10 for probe in probes)
 
@@ -241,17 +167,17 @@ def test_a_remote_target(
     sent = ("--model", "half_plus_two", "--requests", "6", "--rounds", "2", "--burst", "4", "--rate", "20")
     more = ("--duration-s", "1", "--generators", "2", "--runs-dir", str(tmp_path))
 
-    done = run_command(*_bench("run", target, *sent, *more))
+    done = run_command(*bench("run", target, *sent, *more))
 
-    run, rows, _ = _the_run(tmp_path)
+    run, rows, _ = the_run(tmp_path)
     # Where others use this machine's cores, a generator is late, and says so.
-    assert set(_codes(run)) <= {"GENERATOR SATURATED"}, done.stdout + done.stderr
+    assert set(codes(run)) <= {"GENERATOR SATURATED"}, done.stdout + done.stderr
     assert [each["configuration"]["url"] for each in run["configurations"]] == [target]
     assert not run["configurations"][0]["is_local"]
     opened = [row for row in rows if row["experiment"] == "open"]
     assert {row["generator"] for row in opened} == {0, 1}
     assert all(row["sent_ns"] >= row["scheduled_ns"] for row in opened)
-    planned = run_command(*_bench("run", "--target", target, *sent, "--dry-run"))
+    planned = run_command(*bench("run", "--target", target, *sent, "--dry-run"))
     assert planned.returncode == 0
     assert target in planned.stdout.replace("\n", "")
 
@@ -266,14 +192,12 @@ def test_recorded_intervals_are_replayed_once_and_need_nothing_beside(
     intervals = tmp_path / "intervals.txt"
     intervals.write_text("0.02\n" * 30)
     only = ("--requests", "0", "--burst", "0", "--cold-starts", "0", "--rounds", "4", "--arrivals", str(intervals))
-    command = _bench(
-        "run", f"grpc://{address}", "--model", "half_plus_two", *only, "--runs-dir", str(tmp_path / "runs")
-    )
+    command = bench("run", f"grpc://{address}", "--model", "half_plus_two", *only, "--runs-dir", str(tmp_path / "runs"))
 
     done = run_command(*command)
 
-    run, rows, _ = _the_run(tmp_path / "runs")
-    assert set(_codes(run)) <= {"GENERATOR SATURATED"}, done.stdout + done.stderr
+    run, rows, _ = the_run(tmp_path / "runs")
+    assert set(codes(run)) <= {"GENERATOR SATURATED"}, done.stdout + done.stderr
     opened = [row for row in rows if row["experiment"] == "open"]
     assert [sum(row["round"] == number for row in opened) for number in range(4)] == [7, 8, 7, 8]
     assert {row["scheduled_ns"] % 20_000_000 for row in opened} == {0}
@@ -294,9 +218,7 @@ def test_an_interrupt_leaves_nothing_behind(
 ) -> None:
     cold_starts = "1" if is_measuring else "0"
     where = ("--models-dir", str(mobilenet), "--runs-dir", str(tmp_path))
-    command = _bench(
-        "run", "cloudrun", "--requests", "100000", "--cold-starts", cold_starts, "--no-empty-cache", *where
-    )
+    command = bench("run", "cloudrun", "--requests", "100000", "--cold-starts", cold_starts, "--no-empty-cache", *where)
     with (tmp_path.parent / f"{tmp_path.name}.stderr").open("w+") as stderr:
         process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=stderr, env=os.environ)
         try:
@@ -310,7 +232,7 @@ def test_an_interrupt_leaves_nothing_behind(
         finally:
             process.kill()
 
-    assert _left_over(mobilenet) == ([], [])
+    assert left_over(mobilenet) == ([], [])
     finished = [path for path in tmp_path.iterdir() if not path.name.startswith(".")]
     if number is signal.SIGKILL:
         # What cannot run any code any more cannot tidy up, but its folder keeps the name of one in the making.
@@ -355,7 +277,7 @@ def test_wrong_options_are_one_line_before_anything_is_exported(
     arguments: tuple[str, ...], text: str, run_command: Callable[..., subprocess.CompletedProcess[str]], tmp_path: Path
 ) -> None:
     where = ("--models-dir", str(tmp_path / "models")) if arguments[0] == "run" else ()
-    done = run_command(*_bench(*arguments, *where))
+    done = run_command(*bench(*arguments, *where))
 
     assert done.returncode == 1
     assert done.stderr.splitlines()[-1].startswith("sdnn-bench: ")

@@ -44,6 +44,37 @@ def test_failed_requests_are_counted_by_code_with_the_first_error() -> None:
     assert "1 of 63 requests failed with INTERNAL" in found[1].message
 
 
+def test_what_a_platform_does_not_take_could_go_by_url_where_servers_take_urls() -> None:
+    def told(**more: Any) -> str:
+        refused = sample(status="TOO_LARGE", error="too long")
+        [finding] = judge(run_data([measured(**more)], [refused]))
+        assert (finding.code, finding.severity, finding.configuration) == ("TOO LARGE", "note", "lambda")
+        return finding.message
+
+    begin = "its requests or responses are larger than the platform takes, so it is not compared"
+    assert told() == f"{begin}; with --by-url it is: too long"
+    assert told(body_format="json") == told(platform="cloudrun") == f"{begin}: too long"
+
+
+@pytest.mark.parametrize(
+    ("sent", "received", "by_url", "expected"),
+    [
+        (6_600_000, 100, True, "6.6 MB"),
+        (100, 6_600_000, True, "6.6 MB"),
+        (100, 100, True, None),
+        (100, 100, False, None),
+    ],
+)
+def test_what_went_by_url_had_no_network(sent: int, received: int, by_url: bool, expected: str | None) -> None:
+    limits = {"request_bytes": 6_291_456, "response_bytes": 6_291_556}
+    configuration = replace(measured(limits=limits, by_url=by_url), bytes_sent=sent, bytes_received=received)
+
+    found = judge(run_data([configuration], rounds("lambda", [10, 10, 10])))
+
+    messages = [finding.message for finding in found if finding.code == "BY URL"]
+    assert [expected in message for message in messages] == ([True] if expected else [])
+
+
 def test_of_a_remote_target_there_is_one_line_of_what_it_said_and_no_log() -> None:
     page = "<html>\n  <title>Not Found</title>\n" + "<p>This is no model server.</p>\n" * 50 + "</html>"
     far = measured("http://far", url="http://far")

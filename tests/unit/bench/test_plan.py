@@ -84,6 +84,9 @@ def test_sizes_that_a_platform_lacks_become_the_next_larger() -> None:
         ),
         ({"targets": ("lambda:f",), "engines": ("openvino",)}, "--engine cannot be set"),
         ({"targets": ("lambda:f",), "link": "lan"}, "--link cannot be set"),
+        ({"targets": ("lambda:f",), "by_url": True}, "--by-url cannot be set"),
+        ({"by_url": True, "link": "lan"}, "which --link does not reach"),
+        ({"by_url": True, "ray_address": "auto"}, "which --ray does not reach"),
         ({"targets": ("sagemaker:e",), "memories_mb": (7000,)}, "no instances of 7000 MB"),
         ({"workload": Workload(rate=5, arrivals="intervals.txt")}, "intervals.txt has its own rate, got --rate 5"),
         ({"requests_per_instance": 2000}, "1 to 1000 requests at a time"),
@@ -121,6 +124,15 @@ def test_the_advice_is_something_that_can_be_done(changes: dict[str, object], ad
 
     assert finding.code == "OVERSUBSCRIBED"
     assert finding.message.endswith(advice)
+
+
+def test_tensors_go_by_url_where_servers_take_urls_and_bodies_are_binary() -> None:
+    plan = make_plan(RunOptions(tuple(PLATFORMS), by_url=True, with_empty_cache=False), MACHINE)
+
+    by_url = {each.label: each.by_url for each in plan.configurations}
+    assert by_url == {
+        "lambda": True, "lambda json": False, "sagemaker": True, "sagemaker json": False, "cloudrun": False
+    }  # fmt: skip
 
 
 @pytest.mark.parametrize(("cpus", "memory_mb"), [(0.25, 512), (0.5, 1024), (1.0, 2048), (4.0, 2048), (8.0, 4096)])

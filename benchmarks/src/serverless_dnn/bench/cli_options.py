@@ -52,6 +52,11 @@ INSTANCE_OPTIONS = (
         "--concurrency", type=click.IntRange(1, 1000), help="Requests at a time in a Cloud Run instance.  [default: 1]"
     ),
     click.option("--body-format", type=click.Choice(_BODY_FORMATS), help="Of REST bodies.  [default: as gRPC has]"),
+    click.option(
+        "--by-url",
+        is_flag=True,
+        help="Let tensors too large for Lambda or SageMaker go by pre-signed URLs, of an object store on this machine.",
+    ),
     click.option("--throttle", is_flag=True, help="Refuse requests beyond the instances, instead of having them wait."),
     click.option("--idle-timeout-s", type=click.FloatRange(0.1), help="End an instance that is idle for so long."),
     click.option(

@@ -32,6 +32,7 @@ class Configuration:
         variables: More environment variables of its servers.
         is_pinned: Whether each instance has cores of its own, beside its share of CPU time.
         link: A network in front of it, in place of the run's; empty takes that.
+        by_url: Whether tensors that are too large for the platform go by pre-signed URLs.
     """
 
     label: str
@@ -49,6 +50,7 @@ class Configuration:
     variables: Mapping[str, str] = field(default_factory=dict)
     is_pinned: bool = False
     link: str = ""
+    by_url: bool = False
 
     def oversubscribes(self, cores: int, instances: int) -> bool:
         """Whether instances that are busy together get less than their vCPUs.
@@ -107,8 +109,8 @@ class Finding:
 
     Attributes:
         code: Such as ``FAILED REQUESTS``, ``OUT OF MEMORY``, ``OUTPUTS DIFFER``, ``WRONG KIND``, ``UNSTABLE``,
-            ``PRECISION NOT REACHED``, ``BUSY MACHINE``, ``OVERSUBSCRIBED``, ``TOO LARGE``, ``TOO FEW ROUNDS``,
-            ``NO COLD STARTS``, ``GENERATOR SATURATED``, ``INCOMPLETE`` or ``NOT ENFORCED``.
+            ``PRECISION NOT REACHED``, ``BUSY MACHINE``, ``OVERSUBSCRIBED``, ``TOO LARGE``, ``BY URL``,
+            ``TOO FEW ROUNDS``, ``NO COLD STARTS``, ``GENERATOR SATURATED``, ``INCOMPLETE`` or ``NOT ENFORCED``.
         severity: ``invalid`` if the numbers must not be used, ``doubtful`` if they may be off, ``note`` if they are
             right and something else must be known.
         message: What was expected, what came, and what to do.

@@ -36,6 +36,7 @@ class Platform:
             below 1, numbers between those named are allowed as well, and have the memory of the next lower.
         requests_per_instance: How many requests one instance takes at a time.
         max_requests_per_instance: What that can be raised to.
+        takes_urls: Whether its server takes pre-signed URLs in place of tensors.
         color: In every picture, as an sRGB hex code.
         local_class: The class that runs it on this machine, as ``module:class``.
     """
@@ -53,6 +54,7 @@ class Platform:
     memory_mb_of_cpus: Mapping[float, tuple[int, int]]
     requests_per_instance: int
     max_requests_per_instance: int
+    takes_urls: bool
     color: str
     local_class: str
 
@@ -164,6 +166,7 @@ _ALL = (
         memory_mb_of_cpus=MappingProxyType({}),
         requests_per_instance=1,
         max_requests_per_instance=1,
+        takes_urls=True,
         color="#D55E00",
         local_class=f"{_TARGETS}.local_lambda.deployment:LocalLambda",
     ),
@@ -181,6 +184,7 @@ _ALL = (
         memory_mb_of_cpus=MappingProxyType({}),
         requests_per_instance=1,
         max_requests_per_instance=1,
+        takes_urls=True,
         color="#0072B2",
         local_class=f"{_TARGETS}.local_sagemaker.deployment:LocalSageMaker",
     ),
@@ -209,6 +213,7 @@ _ALL = (
         # The platform's default is 80 for each vCPU; inference keeps a vCPU busy with one.
         requests_per_instance=1,
         max_requests_per_instance=1000,
+        takes_urls=False,
         color="#009E73",
         local_class=f"{_TARGETS}.local_cloudrun.deployment:LocalCloudRun",
     ),

@@ -76,6 +76,8 @@ class S3Storage:
         prefix: Put before the objects' names.
         region: The bucket's region; by default the one that AWS's SDK finds.
         endpoint_url: For storage other than AWS's.
+        access_key: The id and the secret of a key for it; by default what AWS's SDK finds.
+        ca_file: The certificates that it is trusted by; by default those of AWS's SDK.
         expires_s: How long the URLs are valid, in seconds.
     """
 
@@ -83,6 +85,8 @@ class S3Storage:
     prefix: str = "serverless-dnn/"
     region: str | None = None
     endpoint_url: str | None = None
+    access_key: tuple[str, str] | None = field(default=None, repr=False)
+    ca_file: str | None = None
     expires_s: int = 300
 
 

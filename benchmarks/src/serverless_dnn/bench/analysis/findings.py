@@ -10,6 +10,7 @@ from serverless_dnn.bench.analysis.statistics import percentile
 from serverless_dnn.bench.analysis.steady import TOLERANCE, WINDOWS, is_precise, is_stable, windows_of
 from serverless_dnn.bench.configuration import Configuration, Finding
 from serverless_dnn.bench.load.samples import OK, TOO_LARGE, Experiment, Sample
+from serverless_dnn.bench.platforms import PLATFORMS
 from serverless_dnn.bench.recorded_run import RunData
 from serverless_dnn.bench.targets.records import OUT_OF_MEMORY, InstanceRecord
 
@@ -21,6 +22,7 @@ _STEADY: tuple[Experiment, ...] = ("closed", "open")
 _PRECISE: tuple[Experiment, ...] = ("closed", "open", "burst")
 _SEVERITIES = ("invalid", "doubtful", "note")
 _QUOTED_LETTERS = 200
+_BODY_LIMITS = ("request_bytes", "response_bytes", "payload_bytes")
 
 
 def judge(data: RunData) -> list[Finding]:
@@ -36,6 +38,7 @@ def judge(data: RunData) -> list[Finding]:
         _incomplete,
         _failed_requests,
         _too_large,
+        _by_url,
         _out_of_memory,
         _wrong_kind,
         generator_saturated,
@@ -98,9 +101,28 @@ def _too_large(data: RunData) -> Iterator[Finding]:
     for sample in data.samples:
         if sample.status == TOO_LARGE:
             first.setdefault(sample.configuration, sample)
+    configurations = {each.label: each.configuration for each in data.run.configurations}
     for label, sample in first.items():
-        message = f"its requests or responses are larger than the platform takes, so it is not compared: {sample.error}"
+        configuration = configurations[label]
+        takes_url = configuration.url is None and PLATFORMS[configuration.platform].takes_urls
+        advice = "; with --by-url it is" if takes_url and configuration.body_format != "json" else ""
+        message = (
+            f"its requests or responses are larger than the platform takes, so it is not compared{advice}: "
+            f"{sample.error}"
+        )
         yield Finding("TOO LARGE", "note", message, label)
+
+
+def _by_url(data: RunData) -> Iterator[Finding]:
+    for each in data.run.configurations:
+        limits = [int(each.limits[name]) for name in _BODY_LIMITS if name in each.limits]
+        largest = max(each.bytes_sent or 0, each.bytes_received or 0)
+        if each.configuration.by_url and limits and largest > min(limits):
+            message = (
+                f"its tensors, of up to {largest / 1e6:.1f} MB, went by pre-signed URLs of an object store on this "
+                "machine, so no network to a store is in its times"
+            )
+            yield Finding("BY URL", "note", message, each.label)
 
 
 def _out_of_memory(data: RunData) -> Iterator[Finding]:

@@ -16,6 +16,8 @@ from serverless_dnn.bench.recorded_run import RecordedInstance, RecordedInvocati
 from serverless_dnn.bench.targets.base import DeployOptions, Target
 from serverless_dnn.bench.targets.link import parse_link
 from serverless_dnn.bench.targets.link_shaper import LinkShaper
+from serverless_dnn.bench.targets.local_lambda.function import FUNCTION_NAME
+from serverless_dnn.bench.targets.object_store import ObjectStore
 from serverless_dnn.bench.targets.remote import RemoteTarget
 
 _log = logging.getLogger(__name__)
@@ -126,6 +128,7 @@ class Deployments:
     def __init__(self, plan: Plan, served: Served, log_folder: Path, stack: ExitStack) -> None:
         self._plan, self._served, self._log_folder, self._stack = plan, served, log_folder, stack
         self._all: dict[str, Deployment] = {}
+        self._object_store: ObjectStore | None = None
         self.instances: list[RecordedInstance] = []
 
     def start(self, configuration: Configuration) -> Deployment:
@@ -195,7 +198,17 @@ class Deployments:
             options["body_format"] = configuration.body_format
             if output_name is not None:
                 options["output_name"] = output_name
+        if configuration.by_url:
+            options["storage"] = self._started_object_store().client_storage
+            # Of Lambda's ways in, the Invoke API is the one whose limits the client knows.
+            url = f"lambda+{url}/{FUNCTION_NAME}" if configuration.platform == "lambda" else url
         return Call(url, self._served.name, inputs_path, options)
+
+    def _started_object_store(self) -> ObjectStore:
+        if self._object_store is None:
+            self._object_store = ObjectStore(self._folder("object store") / "server.log")
+            self._stack.callback(self._object_store.stop)
+        return self._object_store
 
     def _folder(self, name: str) -> Path:
         return self._log_folder / name.replace(" ", "-").replace("/", "-")
@@ -213,6 +226,7 @@ class Deployments:
     ) -> DeployOptions:
         options = self._plan.options
         assert self._served.folder is not None
+        by_url = self._started_object_store().server_variables if configuration.by_url else {}
         return DeployOptions(
             model=self._served.name,
             model_folder=self._served.folder,
@@ -228,7 +242,7 @@ class Deployments:
             cpus=configuration.cpus,
             requests_per_instance=configuration.requests_per_instance,
             is_pinned=configuration.is_pinned,
-            variables=configuration.variables,
+            variables={**by_url, **configuration.variables},
             null_reply=reply,
             null_content_type=content_type,
         )

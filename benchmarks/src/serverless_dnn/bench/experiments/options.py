@@ -100,6 +100,8 @@ class RunOptions:
         with_json: Whether what JSON costs is measured beside.
         with_empty_cache: Whether cold starts that have to compile the model are measured beside.
         with_floor: Whether a null server shows what each front door takes.
+        by_url: Whether tensors that are too large for a local platform go by pre-signed URLs, of an object store on
+            this machine.
         link: A network in front of local platforms, such as ``latency=20ms,down=100Mbit,up=20Mbit``; empty for none.
         throttle: Whether requests beyond the instances are refused instead of waiting.
         idle_timeout_s: How long an idle instance is kept; ``None`` keeps it.
@@ -126,6 +128,7 @@ class RunOptions:
     with_json: bool = True
     with_empty_cache: bool = True
     with_floor: bool = True
+    by_url: bool = False
     link: str = ""
     throttle: bool = False
     idle_timeout_s: float | None = None

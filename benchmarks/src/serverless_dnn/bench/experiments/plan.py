@@ -126,6 +126,7 @@ def make_plan(options: RunOptions, machine: Machine, recorded_ns: tuple[int, ...
     _check_workload(options, recorded_ns)
     configurations = list(options.configurations)
     _check_remote(options)
+    _check_by_url(options)
     for target in options.targets:
         if target in PLATFORMS:
             configurations += _of_platform(PLATFORMS[target], options, machine)
@@ -167,10 +168,11 @@ def _of_platform(platform: Platform, options: RunOptions, machine: Machine) -> I
                 requests_per_instance=_requests_per_instance(platform, options, cpus),
                 engine=engine,
                 body_format=body_format,
+                by_url=options.by_url and platform.takes_urls,
             )
             yield compared
             if options.with_json and "json" in platform.body_formats and body_format != "json":
-                yield replace(compared, label=f"{label} json", body_format="json", role="beside")
+                yield replace(compared, label=f"{label} json", body_format="json", by_url=False, role="beside")
             if options.with_empty_cache and options.workload.cold_starts and engine != "tensorflow":
                 beside = f"{label} empty cache"
                 yield replace(compared, label=beside, deployment=beside, cache="empty", instances=1, role="beside")
@@ -213,10 +215,21 @@ def _check_remote(options: RunOptions) -> None:
         "--throttle": options.throttle,
         "--idle-timeout-s": options.idle_timeout_s is not None,
         "--link": bool(options.link),
+        "--by-url": options.by_url,
     }
     if vain := [name for name, is_given in given.items() if is_given]:
         raise OptionError(
             f"{' and '.join(vain)} cannot be set for {remote[0]} from here: leave it out, or add a local platform"
+        )
+
+
+def _check_by_url(options: RunOptions) -> None:
+    """The object store is on this machine, and not behind a link."""
+    given = {"--link": bool(options.link), "--ray": options.ray_address is not None}
+    if options.by_url and (vain := [name for name, is_given in given.items() if is_given]):
+        raise OptionError(
+            f"--by-url goes through an object store on this machine, which {vain[0]} does not reach: leave out one of "
+            "them"
         )
 
 

@@ -131,7 +131,8 @@ class Starting:
             return
         self._recorder.measured.outputs[configuration.label] = prediction.outputs
         assert prediction.response is not None
-        if self._plan.options.with_floor and configuration.url is None:
+        # A null server would have to read and write the object store as well.
+        if self._plan.options.with_floor and configuration.url is None and not configuration.by_url:
             self._recorder.progress.begin(configuration.label, "front-door floor")
             self._floors.prepare(configuration, call, prediction.response)
         self._recorder.measured.invocations += deployment.news(configuration.label, "warmup", 0).invocations

@@ -15,7 +15,7 @@ from serverless_dnn.bench.errors import LoadError
 from serverless_dnn.bench.load.samples import Sample
 from serverless_dnn.bench.load.sending import Arrays, Sending
 from serverless_dnn.bench.load.steps import Step
-from serverless_dnn.client import Client, ClientError, ClientOptions, EncodedRequest, connect
+from serverless_dnn.client import Client, ClientError, ClientOptions, EncodedRequest, S3Storage, connect
 
 _PREFIX = "input "
 
@@ -28,7 +28,7 @@ class Call:
         url: Its URL.
         model: The model's name.
         inputs_path: The inputs of one request, an npz file, which other processes can read as well.
-        client_options: Fields of ``ClientOptions``.
+        client_options: Fields of ``ClientOptions``, and in ``storage`` those of ``S3Storage``.
     """
 
     url: str
@@ -46,7 +46,11 @@ class Call:
         Raises:
             RequestError: The URL or an option is wrong.
         """
-        return connect(self.url, self.model, ClientOptions(**self.client_options))
+        options = dict(self.client_options)
+        if storage := options.get("storage"):
+            # Through JSON a tuple becomes a list.
+            options["storage"] = S3Storage(**{**storage, "access_key": tuple(storage["access_key"])})
+        return connect(self.url, self.model, ClientOptions(**options))
 
     def to_document(self) -> dict[str, Any]:
         """Write it for another process."""

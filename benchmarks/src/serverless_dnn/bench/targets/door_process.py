@@ -8,6 +8,7 @@ for callers, one that tells its records and scales to zero. The instances die wi
 import asyncio
 import ctypes
 import signal
+import ssl
 import sys
 from collections.abc import Awaitable, Callable
 from typing import Protocol
@@ -127,12 +128,15 @@ def run_door(make: Callable[[DoorConfig], Door]) -> None:
     asyncio.run(_serve(make, config))
 
 
-async def listen(application: web.Application, *, auto_decompress: bool = True) -> tuple[web.AppRunner, int]:
+async def listen(
+    application: web.Application, *, auto_decompress: bool = True, tls: ssl.SSLContext | None = None
+) -> tuple[web.AppRunner, int]:
     """Serve an application on a free loopback port.
 
     Args:
         application: The application.
         auto_decompress: Whether it gets compressed bodies decompressed.
+        tls: Its certificate; ``None`` listens without TLS.
 
     Returns:
         The runner to clean up at the end, and the port.
@@ -145,7 +149,7 @@ async def listen(application: web.Application, *, auto_decompress: bool = True) 
         auto_decompress=auto_decompress,
     )
     await runner.setup()
-    site = web.TCPSite(runner, "127.0.0.1", 0)
+    site = web.TCPSite(runner, "127.0.0.1", 0, ssl_context=tls)
     await site.start()
     return runner, int(runner.addresses[0][1])
 

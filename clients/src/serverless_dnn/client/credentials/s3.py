@@ -37,12 +37,16 @@ class Bucket:
             from botocore.exceptions import BotoCoreError
         except ImportError:
             raise RequestError("storage needs boto3: pip install 'serverless-dnn-client[aws]'") from None
+        key_id, secret = storage.access_key or (None, None)
         try:
             session = boto3.session.Session(profile_name=options.aws_profile)
             s3 = session.client(
                 "s3",
                 region_name=storage.region or options.aws_region,
                 endpoint_url=storage.endpoint_url,
+                aws_access_key_id=key_id,
+                aws_secret_access_key=secret,
+                verify=storage.ca_file,
                 config=Config(
                     signature_version="s3v4",
                     connect_timeout=options.connect_timeout_s,

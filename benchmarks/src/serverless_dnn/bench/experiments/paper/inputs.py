@@ -1,4 +1,4 @@
-"""What is sent, where it is not a model's sample; and what fits into the platforms' limits."""
+"""What is sent, where it is not a model's sample; and what does not fit into the platforms' limits."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -8,7 +8,6 @@ import numpy as np
 
 from serverless_dnn.bench.errors import OptionError
 from serverless_dnn.bench.experiments.paper.options import TEXT
-from serverless_dnn.bench.platforms import PLATFORMS
 from serverless_dnn.models.registry import TEXT_TOKENS, get_model
 from serverless_dnn.models.text_classification import hash_words
 
@@ -51,33 +50,15 @@ def authors_input(model: str, folder: Path) -> Path | None:
     return path
 
 
-def carrying_platforms(model: str) -> tuple[str, ...]:
-    """The platforms that carry a model's request and response.
+def goes_by_url(model: str, platform: str) -> bool:
+    """Whether a model's tensors are too large for a platform, so that pre-signed URLs go in their place.
 
     Args:
         model: The model.
-    """
-    return tuple(name for name in PLATFORMS if not why_not_carried(model, name))
-
-
-def why_not_carried(model: str, platform: str) -> str:
-    """Why a platform does not carry a model's request and response.
-
-    Args:
-        model: The model.
-        platform: The platform.
-
-    Returns:
-        The reason; empty if it carries them.
+        platform: The platform, or what else serves the model.
     """
     if platform not in PAYLOAD_BYTES:
-        return ""
+        return False
     card = get_model(model)
     most = max(sum(spec.request_bytes() for spec in specs) for specs in (card.inputs, card.outputs))
-    if most * _GROWTH[platform] <= PAYLOAD_BYTES[platform]:
-        return ""
-    mib = PAYLOAD_BYTES[platform] >> 20
-    return (
-        f"{PLATFORMS[platform].title} carries {mib} MB, {card.title} sends and receives up to {most / 1e6:.1f} MB, and "
-        "pre-signed URLs lead to Amazon S3 only"
-    )
+    return most * _GROWTH[platform] > PAYLOAD_BYTES[platform]

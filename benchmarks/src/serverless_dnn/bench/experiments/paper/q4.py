@@ -15,7 +15,6 @@ from serverless_dnn.bench.configuration import Cache
 from serverless_dnn.bench.experiments.paper.cold_burst import share_not_completed
 from serverless_dnn.bench.experiments.paper.cold_burst import table as burst_table
 from serverless_dnn.bench.experiments.paper.evidence import Evidence, ratio_of
-from serverless_dnn.bench.experiments.paper.inputs import carrying_platforms
 from serverless_dnn.bench.experiments.paper.options import ALL_MODELS, SMALL, TEXT
 from serverless_dnn.bench.experiments.paper.rerun import PaperExperiment, Rerun
 from serverless_dnn.bench.experiments.paper.scale_out import REQUESTS
@@ -78,7 +77,6 @@ def burst_name(model: str, engine: str) -> str:
 def _measure(session: Session) -> None:
     options = session.options
     for model in options.models_of(NAME):
-        platforms = carrying_platforms(model)
         # Quick, what takes long is measured where the paper has a claim.
         is_long = options.quick and model == TEXT
         for kind, (engine, cache) in KINDS.items():
@@ -90,7 +88,7 @@ def _measure(session: Session) -> None:
                 replace(local_configuration(name, name, engine, cpus=1), cache=cache)
                 if name == "cloudrun"
                 else replace(local_configuration(name, name, engine), cache=cache)
-                for name in platforms
+                for name in PLATFORMS
             )
             session.run(NAME, run_name(model, kind), model, workload, configurations=configurations)
         for engine in ("tensorflow",) if options.quick else ("tensorflow", "auto"):
@@ -98,7 +96,7 @@ def _measure(session: Session) -> None:
             workload = options.workload(
                 model, requests=0, rounds=rounds, burst=REQUESTS, is_burst_cold=True, warm_up_requests=0
             )
-            targets = ("cloudrun",) if is_long else platforms
+            targets = ("cloudrun",) if is_long else tuple(PLATFORMS)
             session.run(NAME, burst_name(model, engine), model, workload, targets=targets, engine=engine)
 
 
@@ -121,6 +119,7 @@ def _result(rerun: Rerun) -> ExperimentResult:
                 "OpenVINO, which the paper does not have, beside TensorFlow: with the compiled cache that an image's "
                 "build makes, and without."
             ),
+            "On Lambda and SageMaker, YOLOv5's tensors go by pre-signed URLs, as in Q1a.",
         ),
         decisions=(
             decide(_CONTAINER, _container(rerun)),
@@ -158,7 +157,6 @@ def _container(rerun: Rerun) -> list[Condition]:
             value=partial(_until_imports_ratio, platform),
         )
         for model in ALL_MODELS
-        if "lambda" in carrying_platforms(model)
         for platform in ("sagemaker", "cloudrun")
     ]
 
@@ -172,7 +170,7 @@ def _size(rerun: Rerun) -> list[Condition]:
     bert = rerun.of(NAME).get(run_name(TEXT, "tensorflow"))
     for model in (each for each in ALL_MODELS if each != TEXT):
         other = rerun.of(NAME).get(run_name(model, "tensorflow"))
-        for platform in carrying_platforms(model):
+        for platform in PLATFORMS:
             what = f"{PLATFORMS[platform].title}: BERT / {title_of(model)}"
             if bert is None or other is None:
                 conditions.append(Condition(what, "above", 1.0, None, "not both were measured"))

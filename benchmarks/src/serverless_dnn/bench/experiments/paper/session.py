@@ -1,7 +1,7 @@
 """What an experiment measures with: runs in a paper's folder, and notes of what could not be measured."""
 
 import os
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from rich.console import Console
@@ -9,7 +9,7 @@ from rich.console import Console
 from serverless_dnn.bench.configuration import Configuration
 from serverless_dnn.bench.errors import BenchError
 from serverless_dnn.bench.experiments.options import RunOptions, Workload
-from serverless_dnn.bench.experiments.paper.inputs import authors_input
+from serverless_dnn.bench.experiments.paper.inputs import authors_input, goes_by_url
 from serverless_dnn.bench.experiments.paper.options import PaperOptions
 from serverless_dnn.bench.experiments.run_experiment import run_experiment
 from serverless_dnn.bench.platforms import PLATFORMS
@@ -64,21 +64,23 @@ class Session:
             configurations: What is measured.
             targets: Platforms to measure with the paper's memory, in place of that.
             engine: Their engine.
-            with_json: Whether what JSON costs is measured beside.
+            with_json: Whether what JSON costs is measured beside, where bodies are within the platforms' limits.
 
         Raises:
             KeyboardInterrupt: It was interrupted.
         """
         self.console.print(f"{experiment}: {name}", style="bold")
+        by_url = any(goes_by_url(model, target) for target in targets)
         options = RunOptions(
             targets=targets,
-            configurations=configurations,
+            configurations=tuple(replace(each, by_url=goes_by_url(model, each.platform)) for each in configurations),
             workload=workload,
             model=model,
             input=authors_input(model, self.folder),
             engines=(engine,),
             memories_mb=(MEMORY_MB,),
-            with_json=with_json,
+            with_json=with_json and not by_url,
+            by_url=by_url,
             with_empty_cache=False,
             with_floor=False,
             models_dir=self.options.models_dir,
