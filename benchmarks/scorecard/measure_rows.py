@@ -12,7 +12,7 @@ from loadgen import LoadGenError, Scenario, run_loadgen
 from rows import Effort, Row, quartiles
 from synthetic_server import Script, synthetic_server, true_latencies_ns
 
-from serverless_dnn.bench.analysis.statistics import is_carried, percentile
+from serverless_dnn.bench.analysis.statistics import percentile
 from serverless_dnn.bench.load.arrivals import poisson
 from serverless_dnn.bench.load.generator import Call, Generator
 from serverless_dnn.bench.load.steps import ClosedLoop, OpenLoop, Step
@@ -32,9 +32,8 @@ _RATE = 50.0
 # Slow enough for one machine to be server and generator, and for the model's only instance not to magnify every
 # disturbance into a queue.
 _SYNTHETIC_RATE, _MODEL_RATE = 80.0, 30.0
-# Scripted latencies have the same tail in every round. A model's has whatever the machine did meanwhile: its rounds are
-# large enough to have a p99 each, and their median forgets the rounds of a disturbance.
-_SYNTHETIC_REQUESTS, _MODEL_REQUESTS = 100, 400
+# Enough for each round to have a p99, so that their median forgets the rounds in which the machine was disturbed.
+_REQUESTS = 400
 _SMALL = {"x": np.ones(4, np.float32)}
 
 
@@ -91,7 +90,7 @@ def loadgen_rows(models: Path, effort: Effort) -> Iterator[Row]:
         spread = quartiles([abs(each) for rounds in differences for each in rounds])
         samples = sum(len(each) for case in found for each in case.ours_ns)
         verdict = "pass" if value <= bar else "short"
-        note = f"our p{percent} beside MLPerf LoadGen's, {told}: median of rounds that have one, else of all together"
+        note = f"our p{percent} beside MLPerf LoadGen's, median of the rounds: {told}"
         yield Row(f"measure.loadgen.p{percent}", value, bar, verdict, "%", spread, samples, note)
 
 
@@ -110,43 +109,40 @@ class _Compared:
     theirs_ns: Sequence[Sequence[float]]
 
     def differences(self, percent: float) -> list[float]:
-        """How much larger our percentile is, in percent: in each round, or in all where a round does not carry it.
+        """How much larger our percentile is in each round, in percent.
 
         Args:
             percent: Which percentile.
         """
-        sides = self.ours_ns, self.theirs_ns
-        if not all(is_carried(len(each), percent) for side in sides for each in side):
-            sides = tuple([[value for each in side for value in each]] for side in sides)
-        pairs = zip(*sides, strict=True)
-        return [(percentile(ours, percent) / percentile(theirs, percent) - 1) * 100 for ours, theirs in pairs]
+        rounds = zip(self.ours_ns, self.theirs_ns, strict=True)
+        return [(percentile(ours, percent) / percentile(theirs, percent) - 1) * 100 for ours, theirs in rounds]
 
 
 def _compared(models: Path, effort: Effort) -> Iterator[_Compared]:
     scripts = {"fixed": Script((20.0,)), "bimodal": Script((*(10.0,) * 9, 50.0))}
     for name, script in scripts.items():
         with synthetic_server(script) as server, _called(server.url, "synthetic", _SMALL) as called:
-            yield from _scenarios(name, called, _SYNTHETIC_RATE, _SYNTHETIC_REQUESTS, effort.of(5, 1))
+            yield from _scenarios(name, called, _SYNTHETIC_RATE, effort.of(5, 1))
     if any((models / _MODEL).glob("*/saved_model.pb")):
         with tempfile.TemporaryDirectory() as logs:
             target = PLATFORMS["cloudrun"].deploy(DeployOptions(_MODEL, models / _MODEL, Path(logs), "openvino"))
             try:
                 with _called(target.url, _MODEL, make_request(_MODEL)) as called:
-                    yield from _scenarios(_MODEL, called, _MODEL_RATE, _MODEL_REQUESTS, effort.of(11, 1))
+                    yield from _scenarios(_MODEL, called, _MODEL_RATE, effort.of(11, 1))
             finally:
                 target.stop()
 
 
-def _scenarios(name: str, called: "_Called", rate: float, requests: int, rounds: int) -> Iterator[_Compared]:
+def _scenarios(name: str, called: "_Called", rate: float, rounds: int) -> Iterator[_Compared]:
     scenarios: tuple[Scenario, ...] = ("SingleStream", "Server")
     for scenario in scenarios:
         ours: list[list[float]] = []
         theirs: list[list[float]] = []
         for number in range(rounds):
-            found = run_loadgen(called.predict, scenario, requests, rate, seed=_SEED + number)
+            found = run_loadgen(called.predict, scenario, _REQUESTS, rate, seed=_SEED + number)
             theirs.append([each.latency_ns for each in found])
             due_ns = tuple(sorted(each.due_ns for each in found))
-            load = ClosedLoop(requests) if scenario == "SingleStream" else OpenLoop(due_ns)
+            load = ClosedLoop(_REQUESTS) if scenario == "SingleStream" else OpenLoop(due_ns)
             ours.append(called.latencies_ns(load))
         yield _Compared(f"{name} {scenario}", ours, theirs)
 

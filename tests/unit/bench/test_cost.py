@@ -65,6 +65,18 @@ def test_sagemaker_bills_milliseconds_and_data_but_no_requests() -> None:
     assert _cost(unknown, of).per_million_usd is None
 
 
+def test_what_goes_by_url_is_no_data_of_the_endpoint() -> None:
+    of = measured("sagemaker", "sagemaker", memory_mb=2048, by_url=True)
+
+    def cost(size: int) -> float | None:
+        row = sample("sagemaker", bytes_sent=size, bytes_received=0)
+        found = _cost(run_data([of], [row], [invocation("sagemaker", end_ms=9.5)]), of)
+        return found.per_million_usd
+
+    assert cost(8 << 20) == cost(0)
+    assert (cost(2 << 20) or 0) > (cost(0) or 0)
+
+
 def test_sagemaker_names_prices_that_are_derived() -> None:
     of = measured("sagemaker", "sagemaker", memory_mb=4096)
     row = sample("sagemaker", bytes_sent=1, bytes_received=1)

@@ -1,7 +1,9 @@
 """The platforms, each declared here and nowhere else: what it is, what can be chosen, and what it limits.
 
 Sources are the platforms' own pages: https://docs.aws.amazon.com/lambda/latest/dg/configuration-memory.html,
-https://docs.aws.amazon.com/sagemaker/latest/dg/serverless-endpoints.html and
+https://docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html,
+https://docs.aws.amazon.com/sagemaker/latest/dg/serverless-endpoints.html,
+https://docs.aws.amazon.com/sagemaker/latest/dg/serverless-endpoints-invoke.html and
 https://cloud.google.com/run/docs/configuring/services/cpu.
 """
 
@@ -36,7 +38,8 @@ class Platform:
             below 1, numbers between those named are allowed as well, and have the memory of the next lower.
         requests_per_instance: How many requests one instance takes at a time.
         max_requests_per_instance: What that can be raised to.
-        takes_urls: Whether its server takes pre-signed URLs in place of tensors.
+        payload_bytes: The largest body of a request or a response, beyond which its server takes pre-signed URLs;
+            ``None`` if it carries whatever our servers take.
         color: In every picture, as an sRGB hex code.
         local_class: The class that runs it on this machine, as ``module:class``.
     """
@@ -54,7 +57,7 @@ class Platform:
     memory_mb_of_cpus: Mapping[float, tuple[int, int]]
     requests_per_instance: int
     max_requests_per_instance: int
-    takes_urls: bool
+    payload_bytes: int | None
     color: str
     local_class: str
 
@@ -166,7 +169,7 @@ _ALL = (
         memory_mb_of_cpus=MappingProxyType({}),
         requests_per_instance=1,
         max_requests_per_instance=1,
-        takes_urls=True,
+        payload_bytes=6 << 20,
         color="#D55E00",
         local_class=f"{_TARGETS}.local_lambda.deployment:LocalLambda",
     ),
@@ -184,7 +187,7 @@ _ALL = (
         memory_mb_of_cpus=MappingProxyType({}),
         requests_per_instance=1,
         max_requests_per_instance=1,
-        takes_urls=True,
+        payload_bytes=4 << 20,
         color="#0072B2",
         local_class=f"{_TARGETS}.local_sagemaker.deployment:LocalSageMaker",
     ),
@@ -213,7 +216,7 @@ _ALL = (
         # The platform's default is 80 for each vCPU; inference keeps a vCPU busy with one.
         requests_per_instance=1,
         max_requests_per_instance=1000,
-        takes_urls=False,
+        payload_bytes=None,
         color="#009E73",
         local_class=f"{_TARGETS}.local_cloudrun.deployment:LocalCloudRun",
     ),

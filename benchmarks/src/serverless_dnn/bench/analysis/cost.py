@@ -22,6 +22,7 @@ from serverless_dnn.bench.analysis.billing import (
     round_up,
     sagemaker_usage,
 )
+from serverless_dnn.bench.analysis.bodies import carried_bytes
 from serverless_dnn.bench.analysis.joining import Request, Rows
 from serverless_dnn.bench.analysis.prices import Price, PriceTable, cost_usd
 from serverless_dnn.bench.analysis.results import CostSummary
@@ -53,7 +54,7 @@ def summarize_cost(rows: Rows, configuration: Configuration, prices: PriceTable)
     if billed is None:
         return None
     till = _Till(configuration, prices)
-    usage = till.usage(statistics.fmean(billed.values_ns), _data_bytes(warm)) if is_known else None
+    usage = till.usage(statistics.fmean(billed.values_ns), _data_bytes(configuration, warm)) if is_known else None
     per_million = till.usd(usage, _MILLION)
     rounds_usd = _rounds_usd(till, warm, billed) if is_known else {}
     bursts = rows.counted_requests(configuration.label, "burst")
@@ -232,7 +233,7 @@ def _is_sharing_known(configuration: Configuration, requests: Sequence[Request])
 
 
 def _rounds_usd(till: _Till, requests: Sequence[Request], billed: BilledTime) -> dict[int, float]:
-    data_bytes = _data_bytes(requests)
+    data_bytes = _data_bytes(till.configuration, requests)
     costs = {
         number: till.usd(till.usage(statistics.fmean(values_ns), data_bytes), _MILLION)
         for number, values_ns in billed.rounds_ns.items()
@@ -240,12 +241,8 @@ def _rounds_usd(till: _Till, requests: Sequence[Request], billed: BilledTime) ->
     return {number: usd for number, usd in costs.items() if usd is not None}
 
 
-def _data_bytes(requests: Sequence[Request]) -> float | None:
-    sizes = [
-        each.sample.bytes_sent + each.sample.bytes_received
-        for each in requests
-        if each.sample.bytes_sent is not None and each.sample.bytes_received is not None
-    ]
+def _data_bytes(configuration: Configuration, requests: Sequence[Request]) -> float | None:
+    sizes = [size for each in requests if (size := carried_bytes(configuration, each.sample)) is not None]
     return statistics.fmean(sizes) if sizes and len(sizes) == len(requests) else None
 
 
@@ -253,8 +250,9 @@ def _busy_usage(till: _Till, bursts: Sequence[Request]) -> Usage | None:
     """What one of several requests at once uses."""
     if till.configuration.platform == "cloudrun" and shared_billed_time(bursts, CLOUD_RUN_STEP_NS) is None:
         return None
-    billed = _billed(till.configuration, bursts)
-    return None if billed is None else till.usage(statistics.fmean(billed.values_ns), _data_bytes(bursts))
+    if (billed := _billed(till.configuration, bursts)) is None:
+        return None
+    return till.usage(statistics.fmean(billed.values_ns), _data_bytes(till.configuration, bursts))
 
 
 def _instance_usage(configuration: Configuration, requests: Sequence[Request]) -> Usage | None:

@@ -3,6 +3,7 @@
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
 
+from serverless_dnn.bench.analysis.bodies import went_by_url
 from serverless_dnn.bench.analysis.estimates import estimate
 from serverless_dnn.bench.analysis.joining import Rows
 from serverless_dnn.bench.analysis.saturation import generator_saturated
@@ -22,7 +23,6 @@ _STEADY: tuple[Experiment, ...] = ("closed", "open")
 _PRECISE: tuple[Experiment, ...] = ("closed", "open", "burst")
 _SEVERITIES = ("invalid", "doubtful", "note")
 _QUOTED_LETTERS = 200
-_BODY_LIMITS = ("request_bytes", "response_bytes", "payload_bytes")
 
 
 def judge(data: RunData) -> list[Finding]:
@@ -104,8 +104,8 @@ def _too_large(data: RunData) -> Iterator[Finding]:
     configurations = {each.label: each.configuration for each in data.run.configurations}
     for label, sample in first.items():
         configuration = configurations[label]
-        takes_url = configuration.url is None and PLATFORMS[configuration.platform].takes_urls
-        advice = "; with --by-url it is" if takes_url and configuration.body_format != "json" else ""
+        takes_urls = configuration.url is None and PLATFORMS[configuration.platform].payload_bytes is not None
+        advice = "; with --by-url it is" if takes_urls and configuration.body_format != "json" else ""
         message = (
             f"its requests or responses are larger than the platform takes, so it is not compared{advice}: "
             f"{sample.error}"
@@ -115,12 +115,11 @@ def _too_large(data: RunData) -> Iterator[Finding]:
 
 def _by_url(data: RunData) -> Iterator[Finding]:
     for each in data.run.configurations:
-        limits = [int(each.limits[name]) for name in _BODY_LIMITS if name in each.limits]
-        largest = max(each.bytes_sent or 0, each.bytes_received or 0)
-        if each.configuration.by_url and limits and largest > min(limits):
+        if went_by_url(each.configuration, each.bytes_sent, each.bytes_received):
+            largest = max(each.bytes_sent or 0, each.bytes_received or 0)
             message = (
                 f"its tensors, of up to {largest / 1e6:.1f} MB, went by pre-signed URLs of an object store on this "
-                "machine, so no network to a store is in its times"
+                "machine: its times have no network to a store in them, and its cost has no store"
             )
             yield Finding("BY URL", "note", message, each.label)
 

@@ -168,7 +168,7 @@ def _of_platform(platform: Platform, options: RunOptions, machine: Machine) -> I
                 requests_per_instance=_requests_per_instance(platform, options, cpus),
                 engine=engine,
                 body_format=body_format,
-                by_url=options.by_url and platform.takes_urls,
+                by_url=options.by_url and platform.payload_bytes is not None,
             )
             yield compared
             if options.with_json and "json" in platform.body_formats and body_format != "json":

@@ -6,6 +6,7 @@ from dataclasses import replace
 
 import numpy as np
 
+from serverless_dnn.bench.analysis.bodies import carried_bytes
 from serverless_dnn.bench.analysis.joining import Request, Rows
 from serverless_dnn.bench.analysis.results import RunSummary
 from serverless_dnn.bench.analysis.statistics import is_carried, needed_count
@@ -113,8 +114,7 @@ def _candidate(run: Run, rows: Rows, summary: RunSummary, measured: MeasuredConf
     if in_flight != 1:
         raise OptionError(f"{in_flight} requests were in flight at a time: run with --in-flight 1")
     warm, cold = _requests(rows, [each.configuration for each in run.configurations], configuration)
-    sizes = [(each.sample.bytes_sent, each.sample.bytes_received) for each in warm]
-    data_bytes = [sent + received for sent, received in sizes if sent is not None and received is not None]
+    data_bytes = [size for each in warm if (size := carried_bytes(configuration, each.sample)) is not None]
     if platform == "sagemaker" and len(data_bytes) < len(warm):
         raise OptionError("the sizes of its requests are unknown, and SageMaker bills them")
     # OpenVINO computes one request at a time, with all vCPUs; the others wait inside the server.

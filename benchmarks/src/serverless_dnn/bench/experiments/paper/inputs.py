@@ -1,6 +1,5 @@
 """What is sent, where it is not a model's sample; and what does not fit into the platforms' limits."""
 
-from collections.abc import Mapping
 from pathlib import Path
 from types import MappingProxyType
 
@@ -8,20 +7,15 @@ import numpy as np
 
 from serverless_dnn.bench.errors import OptionError
 from serverless_dnn.bench.experiments.paper.options import TEXT
+from serverless_dnn.bench.platforms import PLATFORMS
 from serverless_dnn.models.registry import TEXT_TOKENS, get_model
 from serverless_dnn.models.text_classification import hash_words
 
 # As long as the authors' sentence.
 _SENTENCE = "this film was far better than anything I had hoped for"
 _INPUTS_FOLDER = "inputs"
-PAYLOAD_BYTES: Mapping[str, int] = MappingProxyType({"lambda": 6 * 1024 * 1024, "sagemaker": 4 * 1024 * 1024})
-"""The largest request and response that a platform carries; Cloud Run carries all of the paper's.
-
-https://docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html and
-https://docs.aws.amazon.com/sagemaker/latest/dg/serverless-endpoints-invoke.html.
-"""
 # Lambda carries binary bodies as base64.
-_GROWTH = MappingProxyType({"lambda": 4 / 3, "sagemaker": 1.0})
+_GROWTH = MappingProxyType({"lambda": 4 / 3})
 
 
 def authors_input(model: str, folder: Path) -> Path | None:
@@ -57,8 +51,9 @@ def goes_by_url(model: str, platform: str) -> bool:
         model: The model.
         platform: The platform, or what else serves the model.
     """
-    if platform not in PAYLOAD_BYTES:
+    declared = PLATFORMS.get(platform)
+    if declared is None or declared.payload_bytes is None:
         return False
     card = get_model(model)
     most = max(sum(spec.request_bytes() for spec in specs) for specs in (card.inputs, card.outputs))
-    return most * _GROWTH[platform] > PAYLOAD_BYTES[platform]
+    return most * _GROWTH.get(platform, 1) > declared.payload_bytes
