@@ -14,6 +14,8 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 from serverless_dnn.bench.errors import OptionError
+from serverless_dnn.bench.targets.local_lambda.function import MAX_REQUEST_BYTES
+from serverless_dnn.bench.targets.local_sagemaker.endpoint import MAX_PAYLOAD_BYTES
 
 if TYPE_CHECKING:
     from serverless_dnn.bench.targets.base import DeployOptions, LocalTarget
@@ -169,7 +171,7 @@ _ALL = (
         memory_mb_of_cpus=MappingProxyType({}),
         requests_per_instance=1,
         max_requests_per_instance=1,
-        payload_bytes=6 << 20,
+        payload_bytes=MAX_REQUEST_BYTES,
         color="#D55E00",
         local_class=f"{_TARGETS}.local_lambda.deployment:LocalLambda",
     ),
@@ -187,7 +189,7 @@ _ALL = (
         memory_mb_of_cpus=MappingProxyType({}),
         requests_per_instance=1,
         max_requests_per_instance=1,
-        payload_bytes=4 << 20,
+        payload_bytes=MAX_PAYLOAD_BYTES,
         color="#0072B2",
         local_class=f"{_TARGETS}.local_sagemaker.deployment:LocalSageMaker",
     ),
